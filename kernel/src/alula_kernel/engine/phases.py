@@ -1,0 +1,46 @@
+"""Phases of an action, and the one table of transitions between them."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Phase(str, enum.Enum):
+    """Where an action is in its life."""
+
+    QUEUED = "queued"
+    """Its inputs are ready; it waits for a slot, a reservation or its executor."""
+    RUNNING = "running"
+    """An attempt, or its children, run."""
+    RETRYING = "retrying"
+    """An attempt failed; the next one follows after a delay."""
+    PAUSED = "paused"
+    """It waits for a person, or for time to pass."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+    """It was not needed: its branch was not taken, or something before it failed."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_END = {Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT}
+
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    Phase.QUEUED: frozenset({Phase.RUNNING, Phase.PAUSED, Phase.SKIPPED} | _END),
+    Phase.RUNNING: frozenset({Phase.RETRYING} | _END),
+    Phase.RETRYING: frozenset({Phase.RUNNING, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT}),
+    Phase.PAUSED: frozenset({Phase.RUNNING} | _END),
+    Phase.SUCCEEDED: frozenset(),
+    Phase.FAILED: frozenset(),
+    Phase.ABORTED: frozenset(),
+    Phase.TIMED_OUT: frozenset(),
+    Phase.SKIPPED: frozenset(),
+}
+"""From each phase, the phases that may follow. A phase with none is final."""
+
+FINAL = frozenset(phase for phase, following in TRANSITIONS.items() if not following)
+"""Phases that never change again."""

@@ -1,0 +1,110 @@
+"""Plans: what the engine works out once per workflow so that each run does only what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import EngineError
+from ..literals import Literal
+from ..specs import (
+    BranchTarget,
+    EntityId,
+    EntitySpec,
+    EntityTarget,
+    GateTarget,
+    MapTarget,
+    Node,
+    TaskSpec,
+    WorkflowSpec,
+    node_references,
+)
+
+Resolver = Callable[[EntityId], EntitySpec]
+
+
+class NodePlan:
+    """A node with its entity resolved and its overrides applied.
+
+    Attributes:
+        node: The node.
+        spec: The entity that it runs; None for a branch or gate.
+        name: What people see.
+        kind: Kind of its action.
+        dependents: Positions of the nodes that wait for it.
+        waits_for: How many nodes it waits for.
+        defaults: Values of inputs that the node does not bind.
+    """
+
+    __slots__ = ("defaults", "dependents", "kind", "name", "node", "spec", "waits_for")
+
+    def __init__(self, node: Node, resolve: Resolver) -> None:
+        self.node = node
+        self.spec: EntitySpec | None = None
+        self.dependents: list[int] = []
+        self.waits_for = 0
+        self.defaults: dict[str, Literal] = {}
+        target = node.target
+        if isinstance(target, (EntityTarget, MapTarget)):
+            spec = resolve(target.entity)
+            if node.overrides is not None and isinstance(spec, TaskSpec):
+                spec = node.overrides.apply(spec)
+            self.spec = spec
+            self.kind = "map" if isinstance(target, MapTarget) else target.entity.kind
+            self.name = node.name or _short(target.entity.name)
+            self.defaults = input_defaults(spec, node.inputs)
+        else:
+            self.kind = "branch" if isinstance(target, BranchTarget) else "gate"
+            signal = target.signal if isinstance(target, GateTarget) else ""
+            self.name = node.name or signal or node.id
+
+
+def input_defaults(spec: EntitySpec, given: object) -> dict[str, Literal]:
+    """Return the default of each input that is not among the given ones."""
+    return {
+        name: variable.default
+        for name, variable in spec.interface.inputs.items()
+        if variable.default is not None and name not in given  # type: ignore[operator]
+    }
+
+
+class WorkflowPlan:
+    """A workflow's nodes in topological order, with who waits for whom.
+
+    Attributes:
+        spec: The workflow.
+        nodes: Its nodes.
+        roots: Positions of the nodes that wait for nothing.
+    """
+
+    __slots__ = ("nodes", "roots", "spec")
+
+    def __init__(self, spec: WorkflowSpec, resolve: Resolver) -> None:
+        self.spec = spec
+        self.nodes = plan_nodes(spec.nodes, resolve)
+        self.roots = [index for index, node in enumerate(self.nodes) if not node.waits_for]
+
+
+def plan_nodes(nodes: tuple[Node, ...], resolve: Resolver) -> list[NodePlan]:
+    """Plan nodes that may refer to each other; references to nodes outside are taken as satisfied.
+
+    Raises:
+        EngineError: A node refers to a later one, which no compiler lets pass.
+    """
+    plans = [NodePlan(node, resolve) for node in nodes]
+    position = {node.id: index for index, node in enumerate(nodes)}
+    for index, node in enumerate(nodes):
+        needed = {ref.node for ref in node_references(node)}
+        needed.update(node.upstream)
+        for before in needed:
+            found = position.get(before)
+            if found is None:
+                continue
+            if found >= index:
+                raise EngineError(f"node {node.id} refers to {before}, which comes after it")
+            plans[found].dependents.append(index)
+            plans[index].waits_for += 1
+    return plans
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -1,0 +1,76 @@
+"""Whether and when an attempt that failed is tried again."""
+
+from __future__ import annotations
+
+import random
+
+from ..contracts import (
+    CANCELLED,
+    LOST,
+    OUT_OF_MEMORY,
+    PREEMPTED,
+    SYSTEM_FAILURE,
+    TIMED_OUT,
+    USER_FAILURE,
+    Outcome,
+)
+from ..specs import Backoff, RetryPolicy
+
+_USER_BUDGET = frozenset({USER_FAILURE, TIMED_OUT, OUT_OF_MEMORY})
+_SYSTEM_BUDGET = frozenset({SYSTEM_FAILURE, PREEMPTED, LOST})
+
+
+class RetryBudget:
+    """Counts what is left of the two budgets of one action.
+
+    Args:
+        policy: The action's policy.
+    """
+
+    __slots__ = ("policy", "system_failures", "user_failures")
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.policy = policy
+        self.user_failures = 0
+        self.system_failures = 0
+
+    @property
+    def last_system_attempt(self) -> bool:
+        """Whether one more system failure would be final, so that the attempt must not run on capacity that goes away."""
+        return self.system_failures >= self.policy.system
+
+    def spend(self, outcome: Outcome) -> float | None:
+        """Count a failed attempt.
+
+        Returns:
+            The delay before the next attempt in seconds, or None if there is none.
+        """
+        if outcome.kind == CANCELLED or (outcome.error is not None and not outcome.error.recoverable):
+            return None
+        if outcome.kind in _USER_BUDGET:
+            self.user_failures += 1
+            if self.user_failures > self.policy.user:
+                return None
+            return delay_seconds(self.policy.backoff, self.user_failures - 1)
+        if outcome.kind in _SYSTEM_BUDGET:
+            self.system_failures += 1
+            if self.system_failures > self.policy.system:
+                return None
+            return delay_seconds(self.policy.backoff, self.system_failures - 1)
+        return None
+
+
+def delay_seconds(backoff: Backoff | None, retry: int) -> float:
+    """Return the delay before a retry, counted from 0, in seconds."""
+    if backoff is None:
+        return 0.0
+    # factor ** retry overflows a float for absurd counts; the cap is what was meant then.
+    try:
+        delay = backoff.base_seconds * backoff.factor**retry
+    except OverflowError:
+        delay = float("inf")
+    if backoff.cap_seconds is not None:
+        delay = min(delay, backoff.cap_seconds)
+    if backoff.jitter:
+        delay *= 1 - backoff.jitter * random.random()  # noqa: S311 - spreading load, not a secret
+    return delay

@@ -1,0 +1,321 @@
+"""Errors of every Alula distribution.
+
+The tree, by what the caller can do about it::
+
+    AlulaError
+    ├── UsageError                     the call, file or option is wrong; exit code 2
+    │   ├── UnknownNameError           a name that does not exist; near matches are listed
+    │   ├── CompileError               a workflow that cannot be compiled
+    │   │   ├── TypeMismatchError      two ends of a binding do not fit
+    │   │   └── PromiseUseError        a promise used as if it were a value
+    │   ├── UnsupportedTypeError       no transformer handles a Python type
+    │   ├── ValueConversionError       a value does not fit its declared type
+    │   ├── MissingDependencyError     an optional package is not installed
+    │   ├── StorageError               a URI cannot be read or written
+    │   └── PluginError                a plugin is broken, duplicate or misbehaves
+    ├── TaskError                      a task, or something it awaited, failed; exit code 1
+    │   ├── RuntimeUserError           raised by the user's code
+    │   │   ├── OOMError, TaskTimeoutError, TaskInterruptedError, RetriesExhaustedError
+    │   │   ├── ActionAbortedError, InlineIOMaxBytesBreached, GateRejectedError, GateTimeoutError
+    │   │   └── one class for each original exception class (see ``exception_for``)
+    │   ├── RuntimeSystemError         the platform's fault: executor, storage, preemption
+    │   └── RuntimeUnknownError        nobody can tell
+    └── EngineError                    a bug or a broken contract in an engine, store or executor
+
+    NonRecoverableError                raised by the user: do not retry
+    RecoverableError                   raised by the user: retry (any exception is retried; kept for readers)
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+MAX_MESSAGE_CHARS = 4_000
+"""Longest message kept in an error that is stored or sent, in characters."""
+
+
+class AlulaError(Exception):
+    """Base of every error that Alula raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(AlulaError):
+    """The user's call, option, file or workflow is wrong; nothing has run.
+
+    Args:
+        message: What is wrong, what was expected and what was found.
+        hint: The next step, as a sentence; appended to the message.
+        location: Where, as ``file:line`` or the name of an option; put in front of the message.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "", location: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        self.location = location
+        text = f"{location}: {message}" if location else message
+        super().__init__(f"{text}\n  {hint}" if hint else text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_usage_error, (type(self), self.message, self.hint, self.location)
+
+
+def _rebuild_usage_error(cls: type[UsageError], message: str, hint: str, location: str) -> UsageError:
+    return cls(message, hint=hint, location=location)
+
+
+class UnknownNameError(UsageError):
+    """A name was given that does not exist."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str], *, location: str = "") -> UnknownNameError:
+        """Build the error with the nearest of the known names as the hint.
+
+        Args:
+            kind: What the name is of, as "task" or "option".
+            name: The unknown name.
+            known: Every valid name.
+            location: Where the name was used.
+        """
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if near:
+            hint = f"Did you mean {' or '.join(repr(n) for n in near)}?"
+        elif names:
+            shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            hint = f"Known: {shown}."
+        else:
+            hint = f"There is no {kind} at all."
+        return cls(f"unknown {kind} {name!r}", hint=hint, location=location)
+
+
+class CompileError(UsageError):
+    """A workflow cannot be compiled."""
+
+
+class TypeMismatchError(CompileError):
+    """A value or promise was bound to an input of another type."""
+
+
+class PromiseUseError(CompileError, TypeError):
+    """A promise was used as if it were the value that it stands for."""
+
+
+class UnsupportedTypeError(UsageError, TypeError):
+    """No type transformer handles a Python type."""
+
+
+class ValueConversionError(UsageError, TypeError, ValueError):
+    """A value does not fit the type that was declared for it."""
+
+    def within(self, step: str) -> ValueConversionError:
+        """Return the same error, one container further out.
+
+        Args:
+            step: A field or input by name, as ``epochs``, or an item, as ``[3]``. Steps join to a location such as
+                ``config.layers[3].size``, which is cut at its inner end when it gets long.
+        """
+        rest = self.location if len(self.location) <= 100 else f"{self.location[:97]}..."
+        path = f"{step}{rest}" if not rest or rest.startswith("[") else f"{step}.{rest}"
+        return type(self)(self.message, hint=self.hint, location=path)
+
+
+class MissingDependencyError(UsageError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class StorageError(UsageError, OSError):
+    """A URI could not be read or written."""
+
+    def __str__(self) -> str:
+        # OSError.__str__ shows only errno and strerror when two arguments are given.
+        return str(self.args[0]) if self.args else ""
+
+
+class PluginError(UsageError):
+    """A plugin is broken, is a duplicate, or broke its contract."""
+
+
+class EngineError(AlulaError):
+    """An engine, store or executor broke its own rules; please report it."""
+
+
+class NonRecoverableError(AlulaError):
+    """Raised by a task to say that trying again is of no use."""
+
+
+class RecoverableError(AlulaError):
+    """Raised by a task to say that trying again may help.
+
+    Any exception but `NonRecoverableError` is retried, so raising this one only documents the intention.
+    """
+
+
+class ActionError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why an action failed: the wire form of a failure.
+
+    Attributes:
+        code: The class name of the user's exception, or the name of a condition such as ``Timeout``.
+        message: The message, at most `MAX_MESSAGE_CHARS` characters.
+        kind: Whose fault it is: ``user``, ``system`` or ``unknown``.
+        recoverable: Whether a retry makes sense.
+        traceback: The user's own traceback as text, without frames of Alula; empty if there is none.
+        action: Id of the action that failed first.
+        name: Name of the entity or node that failed first.
+        worker: Where the attempt ran, if that is known.
+    """
+
+    code: str
+    message: str
+    kind: str = "user"
+    recoverable: bool = True
+    traceback: str = ""
+    action: str = ""
+    name: str = ""
+    worker: str = ""
+
+
+class TaskError(AlulaError):
+    """A task, or something that it awaited, failed.
+
+    Args:
+        error: The failure as it was recorded.
+    """
+
+    def __init__(self, error: ActionError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+    @property
+    def code(self) -> str:
+        """The class name of the original exception, or the name of a condition."""
+        return self.error.code
+
+    @property
+    def kind(self) -> str:
+        """Whose fault it is: ``user``, ``system`` or ``unknown``."""
+        return self.error.kind
+
+    @property
+    def worker(self) -> str:
+        """Where the attempt ran, if that is known."""
+        return self.error.worker
+
+    def __str__(self) -> str:
+        return self.error.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exception_for, (self.error,)
+
+
+class RuntimeUserError(TaskError):
+    """The user's code raised."""
+
+
+class OOMError(RuntimeUserError):
+    """The attempt used more memory than it was given."""
+
+
+class TaskTimeoutError(RuntimeUserError, TimeoutError):
+    """The attempt ran, or the action waited, longer than it may."""
+
+
+class TaskInterruptedError(RuntimeUserError):
+    """The attempt was preempted and may not be tried again."""
+
+
+class RetriesExhaustedError(RuntimeUserError):
+    """Every attempt failed."""
+
+
+class ActionAbortedError(RuntimeUserError):
+    """The action was aborted from outside."""
+
+
+class InlineIOMaxBytesBreached(RuntimeUserError):  # noqa: N818 - the name users of Flyte 2 catch
+    """The inputs or outputs of an action are larger than may travel inline."""
+
+
+class GateRejectedError(RuntimeUserError):
+    """A person rejected what an approval gate asked."""
+
+
+class GateTimeoutError(RuntimeUserError, TimeoutError):
+    """No answer came to a gate in time."""
+
+
+class RuntimeSystemError(TaskError):
+    """The platform failed: executor, storage or preemption."""
+
+
+class RuntimeUnknownError(TaskError):
+    """Something failed, and nobody can tell whose fault it is."""
+
+
+_CLASS_BY_CODE: dict[str, type[TaskError]] = {
+    "OutOfMemory": OOMError,
+    "Timeout": TaskTimeoutError,
+    "Interrupted": TaskInterruptedError,
+    "RetriesExhausted": RetriesExhaustedError,
+    "Aborted": ActionAbortedError,
+    "InlineIOMaxBytesBreached": InlineIOMaxBytesBreached,
+    "GateRejected": GateRejectedError,
+    "GateTimeout": GateTimeoutError,
+}
+_CLASS_BY_KIND: dict[str, type[TaskError]] = {
+    "user": RuntimeUserError,
+    "system": RuntimeSystemError,
+    "unknown": RuntimeUnknownError,
+}
+
+
+@functools.lru_cache(maxsize=256)
+def _error_class(original: type[BaseException]) -> type[RuntimeUserError]:
+    """Make a class that is both `RuntimeUserError` and the original exception class."""
+    if issubclass(original, RuntimeUserError):
+        return original
+
+    def __init__(self: Any, error: ActionError) -> None:  # noqa: N807
+        TaskError.__init__(self, error)
+
+    try:
+        return type(
+            original.__name__, (RuntimeUserError, original), {"__init__": __init__, "__module__": original.__module__}
+        )
+    except TypeError:  # bases whose memory layouts exclude each other
+        return RuntimeUserError
+
+
+def exception_for(error: ActionError, original: BaseException | None = None) -> TaskError:
+    """Turn a recorded failure into the exception that a caller catches.
+
+    Args:
+        error: The failure as it was recorded.
+        original: The exception object, where the task ran in this process.
+
+    Returns:
+        An exception whose class tells the condition. With `original`, its class is also a subclass of the original's
+        class, so that both ``except RuntimeUserError`` and ``except ValueError`` catch it, and it carries the
+        original's attributes and is caused by it.
+    """
+    cls = _CLASS_BY_CODE.get(error.code) or _CLASS_BY_KIND.get(error.kind, RuntimeUnknownError)
+    if original is None or cls is not RuntimeUserError or not isinstance(original, Exception):
+        return cls(error)
+    if isinstance(original, TaskError):
+        return original
+    mixed = _error_class(type(original))
+    try:
+        made = mixed.__new__(mixed, error)
+        TaskError.__init__(made, error)
+        made.__dict__.update({k: v for k, v in vars(original).items() if k != "error"})
+    except Exception:  # a class whose __new__ wants other arguments
+        made = RuntimeUserError(error)
+    made.__cause__ = original
+    return made

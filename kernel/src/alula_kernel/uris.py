@@ -1,0 +1,138 @@
+"""URIs of blobs: what is one, which scheme it has, and how local paths and names become part of one.
+
+A ``file`` URI is percent-encoded as RFC 3986 (Berners-Lee, Fielding and Masinter, 2005) and RFC 8089 (Kerwin, 2017) ask.
+URIs of object stores follow fsspec: the text after the bucket is the key itself, without any encoding. A chained URL
+(``zip://inner.csv::s3://bucket/archive.zip``) is one URI whose scheme is the first of the chain.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .errors import StorageError
+
+_URI = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]+::)*[A-Za-z][A-Za-z0-9+.\-]+://|file:/", re.IGNORECASE)
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~\-]+")
+_PATH_SAFE = "/!$&'()*+,;=:@"
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
+_QUERY = re.compile(r"(?<=\w)\?[^\s'\"<>)]+")
+_ENCODED_SCHEMES = frozenset({"file", "http", "https"})
+
+
+def is_uri(text: str) -> bool:
+    """Tell whether a text is a URI; every other text is a local path."""
+    return _URI.match(text) is not None
+
+
+def scheme_of(uri: str) -> str:
+    """Return the scheme in lower case; ``file`` for a local path."""
+    return uri.partition(":")[0].lower() if is_uri(uri) else "file"
+
+
+def uri_of(path_or_uri: str | os.PathLike[str]) -> str:
+    """Return the absolute ``file`` URI of a local path; a URI stays as it is.
+
+    Args:
+        path_or_uri: A path, in which a leading ``~`` is expanded, or a URI.
+
+    Raises:
+        StorageError: The text is empty or contains a null character.
+    """
+    text = os.fspath(path_or_uri)
+    if is_uri(text):
+        return text
+    path = _absolute(text)
+    return f"file://{path if _PLAIN_PATH.fullmatch(path) else _quote(path)}"
+
+
+def path_of(path_or_uri: str | os.PathLike[str]) -> str:
+    """Return the absolute local path of a ``file`` URI or of a local path.
+
+    Raises:
+        StorageError: The URI names another machine or another scheme, is empty, or contains a null character.
+    """
+    text = os.fspath(path_or_uri)
+    if not is_uri(text):
+        return _absolute(text)
+    scheme, _, rest = text.partition(":")
+    if scheme.lower() != "file":
+        raise StorageError(f"{shown(text)} is not a local file", hint="Give a path or a URI that begins with file:///.")
+    if rest.startswith("//"):
+        host, _, rest = rest[2:].partition("/")
+        if host not in {"", "localhost"}:
+            raise StorageError(
+                f"{shown(text)} names a file on the machine {host!r}",
+                hint=f"The path in a file URI is absolute: file:///{host}/... has three slashes.",
+            )
+    path = f"/{rest.lstrip('/')}"
+    if "%" in path:
+        from urllib.parse import unquote_to_bytes
+
+        path = os.fsdecode(unquote_to_bytes(path.encode("utf-8", "surrogateescape")))
+    return _without_null(path)
+
+
+def child_uri(uri: str, relative: str) -> str:
+    """Return the URI of an object below a prefix.
+
+    Args:
+        uri: The prefix, with or without a slash at its end.
+        relative: Name below the prefix, not encoded, with ``/`` between its parts.
+    """
+    quoted = _quote(relative) if scheme_of(uri) in _ENCODED_SCHEMES else relative
+    links = uri.split("::")
+    # In a chain the path belongs to the first link that has one: ``simplecache::s3://...`` but ``zip://...::s3://...``.
+    index = next((i for i, link in enumerate(links) if "://" in link), 0)
+    base = links[index]
+    links[index] = f"{base}{quoted}" if base.endswith("/") else f"{base}/{quoted}"
+    return "::".join(links)
+
+
+def prefix_of(uri: str) -> str:
+    """Return the URI without slashes at its end; those behind the scheme stay."""
+    head, separator, tail = uri.rpartition("://")
+    return f"{head}{separator}{tail.rstrip('/')}" if separator else uri.rstrip("/")
+
+
+def name_of(path_or_uri: str | os.PathLike[str]) -> str:
+    """Return the base name, decoded, as text that can be encoded as UTF-8; empty if there is none."""
+    text = os.fspath(path_or_uri)
+    if scheme_of(text) == "file":
+        name = os.path.basename(path_of(text))
+    else:
+        first = next((link for link in text.split("::") if "://" in link), text)
+        name = first.partition("://")[2].rstrip("/").rpartition("/")[2]
+        if scheme_of(first) in _ENCODED_SCHEMES:
+            from urllib.parse import unquote
+
+            name = unquote(name.partition("?")[0].partition("#")[0])
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def shown(text: str) -> str:
+    """Return a URI, or a text with URIs in it, as it may be shown: without passwords and without queries.
+
+    Queries are left out because that is where signed URLs keep their signature.
+    """
+    return _QUERY.sub("?...", _USER_INFO.sub("***@", text))
+
+
+def _absolute(path: str) -> str:
+    if not path:
+        raise StorageError("an empty path was given", hint="Give a path or a URI.")
+    expanded = os.path.expanduser(path) if path[0] == "~" else path
+    absolute = os.path.abspath(expanded)
+    return _without_null(f"/{absolute.lstrip('/')}")
+
+
+def _without_null(path: str) -> str:
+    if "\0" in path:
+        raise StorageError(f"the path {path!r} contains a null character", hint="Give a path without it.")
+    return path
+
+
+def _quote(path: str) -> str:
+    from urllib.parse import quote_from_bytes
+
+    return quote_from_bytes(os.fsencode(path), _PATH_SAFE)

@@ -1,0 +1,126 @@
+"""Typed Python workflows that run on a laptop, and unchanged on a server, in pods, on Ray, Spark or MPI.
+
+Names are loaded when they are first used, so that importing the package stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from alula_kernel import errors
+    from alula_kernel.engine import RunOptions
+    from alula_kernel.errors import NonRecoverableError, RecoverableError
+    from alula_kernel.hashing import HashMethod
+
+    from . import _file_types as file_types
+    from . import _report as report
+    from ._app import App, current_app
+    from ._body import IgnoreOutputs
+    from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
+    from ._checkpoint import Checkpoint, latest_checkpoint
+    from ._conditional import conditional
+    from ._context import ctx, current_context
+    from ._docs import Documentation, SourceCode
+    from ._environment import TaskEnvironment
+    from ._gates import approve, sleep, wait_for_input
+    from ._launch_plan import LaunchPlan
+    from ._map import map_task
+    from ._nodes import create_node
+    from ._options import Annotations, Labels, Options, RawOutputDataConfig
+    from ._overrides import Backoff, RetryStrategy, Timeout
+    from ._reference import reference_launch_plan, reference_task, reference_workflow
+    from ._report import Deck, DeckField
+    from ._resources import Resources
+    from ._run import Run, run, run_async
+    from ._schedule import CronSchedule, FixedRate
+    from ._settings_of import TaskMetadata
+    from ._shell import OutputLocation, ShellTask
+    from ._sql import SQLite3Config, SQLite3Task, SQLTask
+    from ._task import FunctionTask, Task, dynamic, task
+    from ._workflow import ImperativeWorkflow, Workflow, WorkflowFailurePolicy, workflow
+
+_HOMES = {
+    "Annotations": "._options",
+    "App": "._app",
+    "Backoff": "._overrides",
+    "Cache": "._cache",
+    "CachePolicy": "._cache",
+    "Checkpoint": "._checkpoint",
+    "CronSchedule": "._schedule",
+    "Deck": "._report",
+    "DeckField": "._report",
+    "Documentation": "._docs",
+    "FixedRate": "._schedule",
+    "FunctionBodyPolicy": "._cache",
+    "FunctionTask": "._task",
+    "HashMethod": "alula_kernel.hashing",
+    "IgnoreOutputs": "._body",
+    "ImperativeWorkflow": "._workflow",
+    "Labels": "._options",
+    "LaunchPlan": "._launch_plan",
+    "NonRecoverableError": "alula_kernel.errors",
+    "Options": "._options",
+    "OutputLocation": "._shell",
+    "RawOutputDataConfig": "._options",
+    "RecoverableError": "alula_kernel.errors",
+    "Resources": "._resources",
+    "RetryStrategy": "._overrides",
+    "Run": "._run",
+    "RunOptions": "alula_kernel.engine",
+    "SQLTask": "._sql",
+    "SQLite3Config": "._sql",
+    "SQLite3Task": "._sql",
+    "ShellTask": "._shell",
+    "SourceCode": "._docs",
+    "Task": "._task",
+    "TaskEnvironment": "._environment",
+    "TaskMetadata": "._settings_of",
+    "Timeout": "._overrides",
+    "VersionParameters": "._cache",
+    "Workflow": "._workflow",
+    "WorkflowFailurePolicy": "._workflow",
+    "approve": "._gates",
+    "conditional": "._conditional",
+    "create_node": "._nodes",
+    "ctx": "._context",
+    "current_app": "._app",
+    "current_context": "._context",
+    "dynamic": "._task",
+    "latest_checkpoint": "._checkpoint",
+    "map_task": "._map",
+    "reference_launch_plan": "._reference",
+    "reference_task": "._reference",
+    "reference_workflow": "._reference",
+    "run": "._run",
+    "run_async": "._run",
+    "sleep": "._gates",
+    "task": "._task",
+    "wait_for_input": "._gates",
+    "workflow": "._workflow",
+}
+"""The module in which each public name is defined."""
+
+_MODULES = {"errors": "alula_kernel.errors", "report": "._report"}
+"""Public modules, by the name under which they are reached."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name], __name__), name)
+    elif name in _MODULES:
+        value = importlib.import_module(_MODULES[name], __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_MODULES})
+
+
+__all__ = sorted([*_HOMES, *_MODULES])  # noqa: PLE0605 - kept in one place

@@ -1,0 +1,370 @@
+"""Compiling: calls of entities become nodes, values and promises become bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from alula_kernel.contracts import Converter
+from alula_kernel.errors import CompileError, TypeMismatchError, UsageError, ValueConversionError
+from alula_kernel.specs import (
+    Binding,
+    ListBinding,
+    LiteralBinding,
+    MapBinding,
+    Node,
+    Overrides,
+    Target,
+)
+from alula_kernel.types import DatasetOf, ListOf, LiteralType, MapOf, Record, TupleOf, UnionOf, display, mismatch
+
+from ._overrides import override_fields
+from ._promise import Chainable, Promise, VoidPromise
+from ._state import call_site
+
+if TYPE_CHECKING:
+    from ._app import App
+    from ._conditional import ConditionalSection
+    from ._entity import Entity
+    from ._interface import CompiledInterface
+
+
+class NodeBuilder:
+    """A node while its workflow is being compiled.
+
+    Args:
+        id: Its id.
+        title: How messages name it.
+        target: What it runs.
+        inputs: Its bindings.
+        location: ``file:line`` of the call that made it.
+        entity: The entity that it runs, if it runs one.
+    """
+
+    def __init__(
+        self, id: str, title: str, target: Target, inputs: dict[str, Binding], location: str, entity: Entity | None = None
+    ) -> None:
+        self.id = id
+        self.title = title
+        self.target = target
+        self.inputs = inputs
+        self.location = location
+        self.entity = entity
+        self.name = ""
+        self.overrides: Overrides | None = None
+        self.upstream: list[NodeBuilder] = []
+        self.promises: dict[str, Promise] = {}
+        self.sources: list[Promise] = []
+
+    @property
+    def outputs(self) -> dict[str, Promise]:
+        """A promise for each output."""
+        return self.promises
+
+    def __getattr__(self, name: str) -> Promise:
+        promises = self.__dict__.get("promises", {})
+        if name in promises:
+            return promises[name]  # type: ignore[no-any-return]
+        raise AttributeError(f"node {self.__dict__.get('id', '?')} has no output {name!r}; it has {', '.join(promises)}")
+
+    def __rshift__(self, other: Any) -> Any:
+        """Let the node behind `other` run after this one."""
+        self.runs_before(other)
+        return other
+
+    def runs_before(self, other: Any) -> None:
+        """Let another node run only after this one has succeeded.
+
+        Args:
+            other: A node, or what the call of an entity returned.
+
+        Raises:
+            CompileError: It is neither, or the order would be a cycle.
+        """
+        for node in _nodes_behind(other):
+            if self is node or self._comes_after(node):
+                raise CompileError(
+                    f"{node.title} ({node.id}) would have to run before and after {self.title} ({self.id})",
+                    hint="Remove one of the orderings that make the cycle.",
+                    location=call_site(),
+                )
+            if self not in node.upstream:
+                node.upstream.append(self)
+
+    def _comes_after(self, node: NodeBuilder) -> bool:
+        seen: set[int] = set()
+        waiting = [self]
+        while waiting:
+            current = waiting.pop()
+            if id(current) in seen:
+                continue
+            seen.add(id(current))
+            for before in [*current.upstream, *current.data_sources()]:
+                if before is node:
+                    return True
+                waiting.append(before)
+        return False
+
+    def data_sources(self) -> list[NodeBuilder]:
+        """Return the nodes whose outputs this one takes."""
+        return [promise._node for promise in self.sources if promise._node is not None]
+
+    def with_overrides(
+        self,
+        node_name: str | None = None,
+        aliases: Mapping[str, str] | None = None,
+        *,
+        name: str | None = None,
+        task_config: Any = None,
+        **settings: Any,
+    ) -> NodeBuilder:
+        """Change settings of this one call.
+
+        Args:
+            node_name: Id of the node.
+            aliases: Other names for its outputs.
+            name: What people see.
+            task_config: Config of the task's plugin, of the same class as the task's own.
+            settings: ``requests``, ``limits``, ``resources``, ``timeout``, ``retries``, ``interruptible``,
+                ``container_image``, ``accelerator``, ``cache``, ``cache_version``, ``cache_serialize``,
+                ``cache_ignore_input_vars``, ``shared_memory``, ``pod_template``, ``environment``, ``labels``,
+                ``annotations``: as `alula.task` takes them.
+
+        Raises:
+            CompileError: A setting is unknown, is a promise, or does not apply to what the node runs.
+        """
+        for key, value in settings.items():
+            if isinstance(value, Promise):
+                raise CompileError(f"with_overrides({key}=...) got a promise", location=call_site())
+        if node_name is not None:
+            self.id = _dns_name(node_name)
+        if name is not None:
+            self.name = name
+        for output, alias in (aliases or {}).items():
+            self.promises[alias] = self.promises[output]
+        if settings or task_config is not None:
+            self.overrides = override_fields(self.entity, self.overrides, settings, task_config, call_site())
+        return self
+
+    def build(self) -> Node:
+        """Return the finished node."""
+        return Node(
+            id=self.id,
+            name=self.name,
+            target=self.target,
+            inputs=self.inputs,
+            upstream=tuple(node.id for node in self.upstream),
+            overrides=self.overrides,
+            location=self.location,
+        )
+
+
+def _nodes_behind(thing: Any) -> list[NodeBuilder]:
+    if isinstance(thing, NodeBuilder):
+        return [thing]
+    if isinstance(thing, Chainable):
+        return [thing._own_node()]
+    if isinstance(thing, tuple) and thing and all(isinstance(item, Chainable) for item in thing):
+        return [thing[0]._own_node()]
+    raise CompileError(
+        f"a node cannot be ordered with {type(thing).__qualname__}",
+        hint="Use >> between what calls of tasks, workflows or create_node return.",
+        location=call_site(),
+    )
+
+
+def _dns_name(name: str) -> str:
+    import re
+
+    return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "n"
+
+
+class Compilation:
+    """A workflow being compiled: the nodes so far.
+
+    Args:
+        app: The application, for converters and entities.
+        prefix: Put before node numbers: ``n`` for workflows, ``dn`` for dynamic tasks.
+        title: How messages name the workflow.
+    """
+
+    compiling = True
+
+    def __init__(self, app: App, prefix: str, title: str) -> None:
+        self.app = app
+        self.prefix = prefix
+        self.title = title
+        self.nodes: list[NodeBuilder] = []
+        self.conditional: ConditionalSection | None = None
+        self._count = 0
+
+    def new_id(self) -> str:
+        """Return the next node id."""
+        node_id = f"{self.prefix}{self._count}"
+        self._count += 1
+        return node_id
+
+    def add(self, node: NodeBuilder) -> None:
+        """Take a new node: into the open conditional if there is one, else into the workflow."""
+        (self.nodes if self.conditional is None else self.conditional.pending).append(node)
+
+    def call(self, entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a node that runs an entity, and return promises for its outputs.
+
+        Raises:
+            CompileError: An input is missing, unknown or of the wrong type; the message names both ends.
+        """
+        node, interface = self.node_for(entity, args, kwargs)
+        promises = node.promises
+        if not promises:
+            return VoidPromise(node)
+        return interface.python.pack(promises)
+
+    def node_for(
+        self, entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[NodeBuilder, CompiledInterface]:
+        """Make a node that runs an entity."""
+        location = call_site()
+        try:
+            compiled = entity.compiled(self.app)
+            values = compiled.bind_arguments(args, kwargs)
+            compiled.check_complete(values, location)
+        except UsageError as problem:
+            if problem.location.rpartition(":")[2].isdigit():
+                raise
+            raise CompileError(problem.message, hint=problem.hint, location=location) from None
+        title = entity.title
+        bindings: dict[str, Binding] = {}
+        sources: list[Promise] = []
+        variables = compiled.interface.inputs
+        for name, value in values.items():
+            bindings[name] = self.bind(
+                value, compiled.inputs[name], variables[name].type, sources, f"input {name!r} of {title}", location
+            )
+        node = NodeBuilder(self.new_id(), title, entity.target(self.app), bindings, location, entity)
+        node.sources = sources
+        node.overrides = entity._call_overrides()
+        node.promises = {
+            name: Promise(node, name, variable.type) for name, variable in compiled.interface.outputs.items()
+        }
+        self.add(node)
+        return node, compiled
+
+    def bind(
+        self,
+        value: Any,
+        converter: Converter[Any],
+        wanted: LiteralType,
+        sources: list[Promise],
+        what: str,
+        location: str,
+    ) -> Binding:
+        """Turn a value, a promise or a structure of them into a binding.
+
+        Args:
+            value: The value.
+            converter: Converter of plain values.
+            wanted: The type that is expected.
+            sources: Gets the promises that are met.
+            what: How messages name the place, as ``input 'x' of f``.
+            location: ``file:line`` of the call.
+
+        Raises:
+            TypeMismatchError: The value or promise is of another type.
+        """
+        if type(value) is Promise:
+            reason = mismatch(value._type, wanted)
+            if reason is not None and not _convertible(value._type, wanted):
+                raise TypeMismatchError(
+                    f"{what} expects {display(wanted)}, found {value._title()}, which is {display(value._type)}"
+                    + (f" ({reason})" if reason != f"{display(value._type)} does not fit {display(wanted)}" else ""),
+                    hint=_made_at(value),
+                    location=location,
+                )
+            sources.append(value)
+            return value._binding()
+        if _holds_promise(value):
+            return self._bind_structure(value, converter, wanted, sources, what, location)
+        try:
+            return LiteralBinding(converter.to_literal(value, self.app.conversion))
+        except ValueConversionError as problem:
+            raise TypeMismatchError(f"{what}: {problem.message}", hint=problem.hint, location=location) from None
+
+    def _bind_structure(
+        self, value: Any, converter: Converter[Any], wanted: LiteralType, sources: list[Promise], what: str, location: str
+    ) -> Binding:
+        if isinstance(value, VoidPromise) or isinstance(value, Chainable):
+            raise TypeMismatchError(
+                f"{what} expects {display(wanted)}, found a call that returns nothing", location=location
+            )
+        if isinstance(wanted, UnionOf):
+            structured = [v for v in wanted.variants if isinstance(v, (ListOf, MapOf, TupleOf, Record))]
+            if len(structured) == 1:
+                wanted = structured[0]
+        python_type = converter.python_type
+        if isinstance(value, (list, tuple)) and isinstance(wanted, (ListOf, TupleOf)):
+            items = wanted.items if isinstance(wanted, TupleOf) else (wanted.item,) * len(value)
+            if len(items) != len(value):
+                raise TypeMismatchError(f"{what} expects {len(items)} items, found {len(value)}", location=location)
+            return ListBinding(
+                tuple(
+                    self.bind(item, self._inner(python_type, i, wanted), item_type, sources, f"item {i} of {what}", location)
+                    for i, (item, item_type) in enumerate(zip(value, items, strict=True))
+                )
+            )
+        if isinstance(value, Mapping) and isinstance(wanted, MapOf):
+            inner = self._inner(python_type, 1, wanted)
+            return MapBinding(
+                {
+                    str(key): self.bind(item, inner, wanted.value, sources, f"entry {key!r} of {what}", location)
+                    for key, item in value.items()
+                }
+            )
+        if isinstance(value, tuple) and value and all(type(item) is Promise for item in value):
+            raise TypeMismatchError(
+                f"{what} expects {display(wanted)}, found all {len(value)} outputs of {value[0]._own_node().title}",
+                hint="Take one of them, as result.o0 or result[0].",
+                location=location,
+            )
+        raise TypeMismatchError(
+            f"{what} expects {display(wanted)}, found {type(value).__qualname__} with promises in it", location=location
+        )
+
+    def _inner(self, python_type: Any, index: int, wanted: LiteralType) -> Converter[Any]:
+        """Return the converter of a part of a structure, from the Python type where it says, else from the literal type."""
+        import typing
+
+        args = [a for a in typing.get_args(python_type) if a is not Ellipsis and a is not type(None)]
+        if isinstance(wanted, ListOf) and args:
+            inner = args[0]
+            if typing.get_origin(python_type) is typing.Union:
+                inner = (typing.get_args(args[0]) or (None,))[0]
+        elif isinstance(wanted, TupleOf) and len(args) == len(wanted.items):
+            inner = args[index]
+        elif isinstance(wanted, MapOf) and len(args) == 2:
+            inner = args[1]
+        else:
+            literal_type = wanted.item if isinstance(wanted, ListOf) else getattr(wanted, "value", wanted)
+            inner = self.app.registry.python_type(literal_type)
+        return self.app.registry.converter(inner)
+
+
+def _holds_promise(value: Any) -> bool:
+    if isinstance(value, Chainable):
+        return True
+    if type(value) in {list, tuple} or isinstance(value, tuple):
+        return any(_holds_promise(item) for item in value)
+    if type(value) is dict:
+        return any(_holds_promise(item) for item in value.values())
+    return False
+
+
+def _convertible(source: LiteralType, target: LiteralType) -> bool:
+    """Tell whether data frames of unlike declared formats still fit: readers take any format."""
+    return isinstance(source, DatasetOf) and isinstance(target, DatasetOf) and not (source.columns and target.columns)
+
+
+def _made_at(promise: Promise) -> str:
+    node = promise._node
+    return f"{node.title} was called at {node.location}." if node is not None and node.location else ""
+

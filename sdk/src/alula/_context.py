@@ -1,0 +1,212 @@
+"""What running code can ask about itself: `current_context`, checkpoints, reports."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alula_kernel.contracts import Attempt, ConversionContext, Controller
+
+from ._state import STATE
+
+if TYPE_CHECKING:
+    from ._app import App
+    from ._checkpoint import Checkpoint
+    from ._report import Report
+
+
+class TaskContext:
+    """What an attempt knows about itself.
+
+    Args:
+        app: The application.
+        attempt: The attempt.
+        controller: How it calls other entities.
+    """
+
+    compiling = False
+
+    def __init__(self, app: App, attempt: Attempt, controller: Controller) -> None:
+        self.app = app
+        self.attempt = attempt
+        self.controller = controller
+
+    # --- names of both generations ---
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run."""
+        return self.attempt.run
+
+    @property
+    def action_name(self) -> str:
+        """Id of the action in its run's tree."""
+        return self.attempt.action
+
+    @property
+    def attempt_number(self) -> int:
+        """1 for the first attempt."""
+        return self.attempt.number
+
+    @property
+    def project(self) -> str:
+        """Project of the run."""
+        return self.attempt.project
+
+    @property
+    def domain(self) -> str:
+        """Domain of the run."""
+        return self.attempt.domain
+
+    @property
+    def mode(self) -> str:
+        """Where the attempt runs: ``local``."""
+        return "local"
+
+    @property
+    def execution_id(self) -> ExecutionId:
+        """Project, domain and name of the run."""
+        return ExecutionId(self.attempt.project, self.attempt.domain, self.attempt.run)
+
+    @property
+    def task_id(self) -> Any:
+        """Id of the task."""
+        return self.attempt.task.id
+
+    @functools.cached_property
+    def execution_date(self) -> datetime.datetime:
+        """When the attempt asked first, in UTC."""
+        return datetime.datetime.now(datetime.timezone.utc)
+
+    @functools.cached_property
+    def working_directory(self) -> str:
+        """A folder for the attempt's own files, removed when it ends."""
+        folder = tempfile.TemporaryDirectory(prefix="alula-")
+        self._cleanup = folder
+        return folder.name
+
+    _cleanup: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def output_prefix(self) -> str:
+        """URI prefix for what the attempt writes."""
+        return self.attempt.output_prefix
+
+    raw_output_prefix = raw_data_path = output_prefix
+
+    @property
+    def logging(self) -> logging.Logger:
+        """The logger ``alula.task``."""
+        return logging.getLogger("alula.task")
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        """What the attempt before left, and what this one leaves for the next."""
+        from ._checkpoint import Checkpoint
+
+        return Checkpoint(self.app.storage, f"{self.output_prefix}/checkpoint", self.attempt.previous_checkpoint)
+
+    @functools.cached_property
+    def report(self) -> Report:
+        """The HTML report of the action."""
+        from ._report import Report
+
+        return Report(self.attempt.task.id.name, enabled=self.attempt.task.report)
+
+    @property
+    def decks(self) -> list[Any]:
+        """The decks of the attempt, in order."""
+        return self.report.decks
+
+    @property
+    def default_deck(self) -> Any:
+        """The first deck."""
+        return self.report.tab("default")
+
+    def conversion(self) -> ConversionContext:
+        """Return what converters may use in this attempt."""
+        if self.attempt.output_prefix:
+            return ConversionContext(self.app.conversion.storage, self.attempt.output_prefix)
+        return self.app.conversion
+
+    def close(self) -> None:
+        """Remove the working directory, if there is one."""
+        if self._cleanup is not None:
+            self._cleanup.cleanup()
+
+
+class ExecutionId:
+    """Identity of a run.
+
+    Attributes:
+        project: Project.
+        domain: Domain.
+        name: Name of the run.
+    """
+
+    __slots__ = ("domain", "name", "project")
+
+    def __init__(self, project: str, domain: str, name: str) -> None:
+        self.project = project
+        self.domain = domain
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.project}/{self.domain}/{self.name}"
+
+
+def ctx() -> TaskContext | None:
+    """Return the context of the running task; None outside of one."""
+    state = STATE.get()
+    return state if isinstance(state, TaskContext) else None
+
+
+def current_context() -> Any:
+    """Return the context of the running task; outside of one, a context of its own for trying things out."""
+    found = ctx()
+    if found is not None:
+        return found
+    return _outside()
+
+
+@functools.lru_cache(maxsize=1)
+def _outside() -> Any:
+    from ._app import current_app
+
+    return OutsideContext(current_app())
+
+
+class OutsideContext:
+    """What `current_context` gives outside of a task: a folder and a logger, and nothing of a run."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.execution_id = ExecutionId(app.settings.project, app.settings.domain, "local")
+        self.task_id = None
+        self.logging = logging.getLogger("alula.task")
+        self.output_prefix = self.raw_output_prefix = str(app.settings.home / "data")
+
+    @property
+    def execution_date(self) -> datetime.datetime:
+        """Now, in UTC."""
+        return datetime.datetime.now(datetime.timezone.utc)
+
+    @functools.cached_property
+    def working_directory(self) -> str:
+        """A folder, removed when the process ends."""
+        self._folder = tempfile.TemporaryDirectory(prefix="alula-")
+        return self._folder.name
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        """A checkpoint that no attempt came before."""
+        from ._checkpoint import Checkpoint
+
+        return Checkpoint(self.app.storage, str(Path(self.working_directory) / "checkpoint"), "")
+
+
+__all__ = ["ExecutionId", "OutsideContext", "TaskContext", "ctx", "current_context"]

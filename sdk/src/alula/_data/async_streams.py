@@ -1,0 +1,66 @@
+"""Streams for ``async with`` and ``await``: a thin adapter over the blocking ones, one thread hop per call."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import IO, Any
+
+
+class AsyncStream:
+    """An open stream whose methods are awaited.
+
+    Args:
+        stream: The blocking stream.
+    """
+
+    def __init__(self, stream: IO[Any]) -> None:
+        self._stream = stream
+
+    async def read(self, size: int = -1) -> Any:
+        """Read up to `size` bytes or characters, or to the end."""
+        return await asyncio.to_thread(self._stream.read, size)
+
+    async def readline(self) -> Any:
+        """Read a line; empty at the end."""
+        return await asyncio.to_thread(self._stream.readline)
+
+    async def write(self, data: Any) -> int:
+        """Write bytes or text and return how much was written."""
+        return await asyncio.to_thread(self._stream.write, data)
+
+    async def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a position, where the protocol allows."""
+        return await asyncio.to_thread(self._stream.seek, offset, whence)
+
+    async def flush(self) -> None:
+        """Hand on what is buffered."""
+        await asyncio.to_thread(self._stream.flush)
+
+    def __aiter__(self) -> AsyncStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        if line := await self.readline():
+            return line
+        raise StopAsyncIteration
+
+
+class AsyncOpen:
+    """The ``async with`` form of a context manager that gives a stream.
+
+    Args:
+        opening: The blocking context manager.
+    """
+
+    def __init__(self, opening: AbstractContextManager[IO[Any]]) -> None:
+        self._opening = opening
+
+    async def __aenter__(self) -> AsyncStream:
+        return AsyncStream(await asyncio.to_thread(self._opening.__enter__))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._opening.__exit__, kind, error, traceback)

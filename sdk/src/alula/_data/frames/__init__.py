@@ -1,0 +1,1 @@
+"""Encoders and decoders of data frames, one module per library and one for the formats."""

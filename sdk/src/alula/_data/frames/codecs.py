@@ -1,0 +1,181 @@
+"""What a format of data frames is: Arrow record batches to bytes and back.
+
+Each format writes the same bytes for the same rows, however they were cut into batches, and holds one group of rows in
+memory at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from alula_kernel.errors import ValueConversionError
+from alula_kernel.literals import Column
+
+from ..columns import canonical
+from ..dependencies import load
+from ..scratch import scratch
+
+if TYPE_CHECKING:
+    from alula_kernel.storage import Storage
+
+ROW_GROUP_ROWS = 131_072
+"""Rows that are encoded together. Fixed, so that the bytes do not depend on the pieces that a frame comes in."""
+
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def arrow(module: str = "pyarrow") -> Any:
+    """Import pyarrow or one of its modules.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    return load(module, "to read and write data frames")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Selection:
+    """Which columns to read.
+
+    Attributes:
+        names: The columns, in this order; empty for all.
+        index: Whether to add the columns in which pandas keeps an index; else unnamed ones are left out.
+        known: The columns with their types as they were when this was written; empty for files from elsewhere.
+    """
+
+    names: tuple[str, ...] = ()
+    index: bool = False
+    known: tuple[Column, ...] = ()
+
+    def of(self, schema: Any) -> list[str]:
+        """Return the names of the columns to read from a schema.
+
+        Raises:
+            ValueConversionError: A column is missing.
+        """
+        if not self.names:
+            return [name for name in schema.names if self.index or not _UNNAMED_INDEX.fullmatch(name)]
+        require_columns(self.names, schema.names)
+        extra = _index_columns(schema) if self.index else []
+        return [*self.names, *(name for name in extra if name not in self.names and name in schema.names)]
+
+
+def require_columns(names: Iterable[str], present: Iterable[str]) -> None:
+    """Refuse columns that are not there.
+
+    Raises:
+        ValueConversionError: A column is missing; the message names it and those that are there.
+    """
+    there = list(present)
+    for name in names:
+        if name not in there:
+            raise ValueConversionError(
+                f"column {name!r} is missing from the data frame",
+                hint=f"The columns are: {', '.join(map(str, there[:20])) or 'none'}. Declare the ones that are there, or "
+                "rename them.",
+            )
+
+
+def _index_columns(schema: Any) -> list[str]:
+    text = (schema.metadata or {}).get(b"pandas")
+    if text is None:
+        return []
+    return [name for name in json.loads(text).get("index_columns", []) if isinstance(name, str)]
+
+
+def schema_columns(schema: Any) -> tuple[Column, ...]:
+    """Return the columns of an Arrow schema, without those in which pandas keeps an unnamed index."""
+    fields = (field for field in schema if not _UNNAMED_INDEX.fullmatch(field.name))
+    return tuple(Column(field.name, canonical(str(field.type))) for field in fields)
+
+
+def regrouped(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
+    """Yield the same rows as tables of `ROW_GROUP_ROWS` rows, the last of fewer, in one chunk per column."""
+    pa = arrow()
+    held: list[Any] = []
+    count = 0
+    for batch in batches:
+        rest = batch
+        while count + rest.num_rows >= ROW_GROUP_ROWS:
+            room = ROW_GROUP_ROWS - count
+            yield pa.Table.from_batches([*held, rest.slice(0, room)], schema).combine_chunks()
+            held, count, rest = [], 0, rest.slice(room)
+        if rest.num_rows:
+            held.append(rest)
+            count += rest.num_rows
+    if held:
+        yield pa.Table.from_batches(held, schema).combine_chunks()
+
+
+class Place:
+    """Bytes to read, at a URI.
+
+    Args:
+        storage: Has them.
+        uri: Where.
+    """
+
+    def __init__(self, storage: Storage, uri: str) -> None:
+        self._storage = storage
+        self._uri = uri
+        self._path = storage.local_path(uri)
+
+    @property
+    def path(self) -> str | None:
+        """The path, if it is a local file."""
+        return self._path
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open for random access.
+
+        Raises:
+            StorageError: It does not exist or may not be read.
+        """
+        if self._path is None:
+            with self._storage.open(self._uri, "rb") as stream:
+                if stream.seekable():
+                    yield stream
+                    return
+            # A server that sends no ranges, as many do over HTTP.
+            self._path = str(scratch.new_folder() / "data")
+            self._storage.download(self._uri, self._path)
+        if not Path(self._path).exists():
+            with self._storage.open(self._uri, "rb") as stream:  # raises, and says what is missing
+                yield stream
+            return
+        with Path(self._path).open("rb") as stream:
+            yield stream
+
+
+class Codec(ABC):
+    """One format; holds no state.
+
+    Attributes:
+        format: Its name.
+        suffix: Suffix of file names.
+        keeps_index: Whether it keeps what pandas says about its index.
+    """
+
+    format: str
+    suffix: str
+    keeps_index = False
+
+    @abstractmethod
+    def write(self, tables: Iterator[Any], schema: Any, stream: IO[bytes]) -> None:
+        """Write tables as `regrouped` yields them."""
+
+    @abstractmethod
+    def read(self, place: Place, selection: Selection) -> Any:
+        """Read everything as a ``pyarrow.Table``."""
+
+    @abstractmethod
+    def batches(self, place: Place, selection: Selection, rows: int) -> Iterator[Any]:
+        """Yield the schema, and then record batches of at most about `rows` rows, read when it is their turn."""

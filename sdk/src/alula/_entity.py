@@ -1,0 +1,155 @@
+"""What tasks, workflows and launch plans have in common: how they are called."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from alula_kernel.contracts import CallFailedError, CallRequest
+from alula_kernel.errors import exception_for
+from alula_kernel.specs import EntityId, EntitySpec, EntityTarget, Overrides, Target
+
+from ._state import STATE
+
+if TYPE_CHECKING:
+    from ._app import App
+    from ._context import TaskContext
+    from ._interface import CompiledInterface, PythonInterface
+
+
+class Entity(ABC):
+    """Something that can be called: at top level it runs, in a workflow it becomes a node, in a task a child action.
+
+    Attributes:
+        name: Qualified name.
+        python_interface: Its inputs and outputs as Python knows them.
+    """
+
+    kind: str
+    name: str
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._compiled: tuple[App, CompiledInterface] | None = None
+        self._id: tuple[App, EntityId] | None = None
+
+    @property
+    def title(self) -> str:
+        """How messages name it."""
+        return f"{self.kind.replace('_', ' ')} {self.name}"
+
+    @property
+    def short_name(self) -> str:
+        """The last part of its name."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    @abstractmethod
+    def python_interface(self) -> PythonInterface:
+        """Its inputs and outputs as Python knows them."""
+
+    @property
+    def location(self) -> str:
+        """``file:line`` of its definition; empty if it is not known."""
+        return ""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a call at top level or in a task gives a coroutine."""
+        return False
+
+    @abstractmethod
+    def spec(self, app: App) -> EntitySpec:
+        """Return its spec, with everything that it refers to known to the application."""
+
+    def compiled(self, app: App) -> CompiledInterface:
+        """Return its interface with converters, made once per application."""
+        known = self._compiled
+        if known is not None and known[0] is app:
+            return known[1]
+        from ._interface import CompiledInterface
+
+        made = CompiledInterface(self.python_interface, app.registry, app.conversion, self.title, self.location)
+        self._compiled = (app, made)
+        return made
+
+    def id(self, app: App) -> EntityId:
+        """Return its id in an application."""
+        known = self._id
+        if known is None or known[0] is not app:
+            known = self._id = (app, app.entities.identify(self))
+        return known[1]
+
+    def target(self, app: App) -> Target:
+        """Return what a node that calls it runs."""
+        self.spec(app)
+        return EntityTarget(self.id(app))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, make a node of it, or make a child action of it, depending on where the call stands."""
+        state = STATE.get()
+        if state is None:
+            return self._call_at_top_level(args, kwargs)
+        if state.compiling:
+            return state.call(self, args, kwargs)  # type: ignore[union-attr]
+        return self._call_in_task(state, args, kwargs)  # type: ignore[arg-type]
+
+    def aio(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Call it and return a coroutine of the result, also if it is a plain function."""
+        state = STATE.get()
+        if state is None:
+            return self._run_async(args, kwargs)
+        return self._await_child(state, args, kwargs)  # type: ignore[arg-type]
+
+    # --- at top level ---
+
+    def _call_at_top_level(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.is_async:
+            return self._run_async(args, kwargs)
+        from ._run import run_and_return
+
+        return run_and_return(self, args, kwargs)
+
+    async def _run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from ._run import run_and_return_async
+
+        return await run_and_return_async(self, args, kwargs)
+
+    # --- inside a task ---
+
+    def _request(
+        self, context: TaskContext, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[CallRequest, CompiledInterface]:
+        app = context.app
+        compiled = self.compiled(app)
+        values = compiled.bind_arguments(args, kwargs)
+        compiled.check_complete(values)
+        inputs = compiled.inputs_to_literals(values)
+        return CallRequest(target=self.target(app), inputs=inputs, overrides=self._call_overrides()), compiled
+
+    def _call_overrides(self) -> Overrides | None:
+        return None
+
+    def _call_in_task(self, context: TaskContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.is_async:
+            return self._await_child(context, args, kwargs)
+        request, compiled = self._request(context, args, kwargs)
+        try:
+            outputs = context.controller.call_blocking(request)
+        except CallFailedError as failure:
+            raise exception_for(failure.error, failure.original) from failure.original
+        return compiled.outputs_to_python(outputs)
+
+    async def _await_child(self, context: TaskContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        request, compiled = self._request(context, args, kwargs)
+        try:
+            outputs = await context.controller.call(request)
+        except CallFailedError as failure:
+            raise exception_for(failure.error, failure.original) from failure.original
+        return compiled.outputs_to_python(outputs)
+
+    def __repr__(self) -> str:
+        return f"<{self.title}>"
+
+

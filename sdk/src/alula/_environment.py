@@ -1,0 +1,187 @@
+"""Task environments: named defaults that tasks share."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar, overload
+
+from alula_kernel.errors import UnknownNameError, UsageError
+from alula_kernel.specs import INLINE_BYTES_LIMIT
+
+from ._cache import Cache, CacheRequest, as_cache
+from ._docs import Documentation
+from ._overrides import Duration, RetryStrategy, Timeout
+from ._resources import Resources
+from ._state import call_site
+from ._task import FunctionTask, Task, TaskSettings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAME = r"[a-z][a-z0-9]*([_-][a-z0-9]+)*"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Fields:
+    """Fields of an environment, so that the name alone may be given by position."""
+
+    depends_on: list[TaskEnvironment] = dataclasses.field(default_factory=list)
+    pod_template: Any = None
+    description: str | None = None
+    secrets: Any = None
+    env_vars: Mapping[str, str] | None = None
+    resources: Resources | None = None
+    interruptible: bool = False
+    image: Any = "auto"
+    include: tuple[str, ...] = ()
+    cache: CacheRequest = "disable"
+    plugin_config: Any = None
+    queue: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskEnvironment(_Fields):
+    """Defaults of the tasks that are made with its `task`; those given there, and in ``override``, go before them.
+
+    Args:
+        name: Lower-case words joined by ``-`` or ``_``; tasks are called ``<name>.<function>``.
+        depends_on: Environments whose tasks its tasks call.
+        pod_template: Pod that its tasks run in.
+        description: What it is for, at most 255 characters.
+        secrets: Secrets that its tasks are given.
+        env_vars: Environment variables.
+        resources: Resources of each task.
+        interruptible: Whether its tasks may run on capacity that can be taken away.
+        image: Image of its tasks.
+        include: Files that belong to its code.
+        cache: How outputs are cached; ``"disable"`` if nothing is said.
+        plugin_config: Config of a plugin, which decides what kind of tasks they become.
+        queue: Queue of its tasks.
+
+    Raises:
+        UsageError: The name or the description cannot be one.
+    """
+
+    name: str = dataclasses.field(kw_only=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_NAME, self.name):
+            raise UsageError(
+                f"{self.name!r} cannot be the name of an environment",
+                hint="Use lower-case letters and digits, joined by - or _.",
+                location=call_site(),
+            )
+        if self.description is not None and len(self.description) > 255:
+            raise UsageError(f"the description of environment {self.name!r} has more than 255 characters")
+        as_cache(self.cache, where=f"environment {self.name!r}")
+
+    @overload
+    def task(self, _func: Callable[P, R], /) -> FunctionTask[P, R]: ...
+    @overload
+    def task(self, _func: None = None, **settings: Any) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
+    def task(
+        self,
+        _func: Callable[..., Any] | None = None,
+        *,
+        short_name: str | None = None,
+        cache: CacheRequest | None = None,
+        retries: int | RetryStrategy = 0,
+        timeout: Duration | Timeout | None = 0,
+        docs: Documentation | None = None,
+        pod_template: Any = None,
+        report: bool = False,
+        interruptible: bool | None = None,
+        max_inline_io_bytes: int = INLINE_BYTES_LIMIT,
+        queue: str | None = None,
+        triggers: Any = (),
+        links: Any = (),
+        task_resolver: Any = None,
+        entrypoint: bool = False,
+        produces_artifacts: bool = False,
+    ) -> Any:
+        """Turn an annotated function, plain or async, into a task of this environment.
+
+        Args:
+            short_name: What people see instead of the function's name.
+            cache: How outputs are cached.
+            retries: Retries after any exception but `NonRecoverableError`, or a `RetryStrategy` with delays.
+            timeout: Limit of one attempt, as seconds or timedelta, or a `Timeout`; 0 is none.
+            docs: Its documentation; the docstring is used if it is not given.
+            pod_template: Pod that it runs in.
+            report: Whether it writes an HTML report.
+            interruptible: Whether it may run on capacity that can be taken away.
+            max_inline_io_bytes: Largest inputs or outputs that may travel inline, in bytes.
+            queue: Its queue.
+            triggers: What starts it by itself, on a server.
+            links: Links shown beside it, on a server.
+            task_resolver: How a worker finds it.
+            entrypoint: Whether people start runs with it.
+            produces_artifacts: Whether its outputs are artifacts, on a server.
+
+        Returns:
+            The task, or a decorator that makes it.
+        """
+
+        def decorate(function: Callable[..., Any]) -> FunctionTask[Any, Any]:
+            settings = TaskSettings(
+                cache=as_cache(self.cache if cache is None else cache, where=function.__qualname__),
+                retries=retries,
+                timeout=timeout,
+                interruptible=self.interruptible or None if interruptible is None else interruptible,
+                container_image=None if self.image == "auto" else self.image,
+                environment=dict(self.env_vars or {}),
+                resources=self.resources,
+                secret_requests=_secrets(self.secrets),
+                pod_template=pod_template or self.pod_template,
+                report=report,
+                docs=docs,
+                max_inline_bytes=max_inline_io_bytes,
+                queue=queue or self.queue or "",
+                environment_name=self.name,
+            )
+            made: type[FunctionTask[Any, Any]] = FunctionTask
+            if self.plugin_config is not None:
+                from ._app import current_app
+
+                made = current_app().task_class_for(self.plugin_config)
+            name = f"{self.name}.{short_name or function.__name__}"
+            return made(function, name=name, settings=settings, config=self.plugin_config)
+
+        return decorate if _func is None else decorate(_func)
+
+    def clone_with(self, name: str, **changes: Any) -> TaskEnvironment:
+        """Return a copy with another name and some other fields; a field given as None keeps its value.
+
+        Raises:
+            UnknownNameError: There is no such field.
+        """
+        known = {field.name for field in dataclasses.fields(self)}
+        for field in changes:
+            if field not in known:
+                raise UnknownNameError.among("field of TaskEnvironment", field, known, location=call_site())
+        given = {field: value for field, value in changes.items() if value is not None}
+        return dataclasses.replace(self, name=name, **given)
+
+    @classmethod
+    def from_task(
+        cls, name: str, *tasks: Task, depends_on: list[TaskEnvironment] | None = None
+    ) -> TaskEnvironment:
+        """Make an environment around tasks that exist already.
+
+        Raises:
+            UsageError: No task is given.
+        """
+        if not tasks:
+            raise UsageError("TaskEnvironment.from_task needs at least one task", location=call_site())
+        return cls(name, depends_on=list(depends_on or []))
+
+
+def _secrets(secrets: Any) -> tuple[Any, ...]:
+    if secrets is None:
+        return ()
+    return tuple(secrets) if isinstance(secrets, (list, tuple)) else (secrets,)
+
+
+__all__ = ["Cache", "TaskEnvironment"]

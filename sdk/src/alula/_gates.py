@@ -1,0 +1,156 @@
+"""Gates in workflows, and how a local run asks a person."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from alula_kernel.contracts import CallFailedError, ConversionContext, Converter
+from alula_kernel.engine import GateKeeper, GateRequest
+from alula_kernel.errors import ActionError, CompileError, ValueConversionError
+from alula_kernel.literals import Literal
+from alula_kernel.specs import Binding, GateTarget
+from alula_kernel.types import NONE, display
+
+from ._compile import Compilation, NodeBuilder
+from ._promise import Promise, VoidPromise
+from ._state import STATE, call_site
+
+if TYPE_CHECKING:
+    from ._app import App
+
+
+def _compilation(what: str) -> Compilation:
+    state = STATE.get()
+    if not isinstance(state, Compilation):
+        raise CompileError(f"{what} is used outside of a workflow", location=call_site())
+    return state
+
+
+def _gate(compilation: Compilation, target: GateTarget, inputs: dict[str, Binding], sources: list[Promise]) -> NodeBuilder:
+    node = NodeBuilder(compilation.new_id(), f"{target.gate} {target.signal!r}", target, inputs, call_site())
+    node.name = target.signal or target.gate
+    node.sources = sources
+    compilation.add(node)
+    return node
+
+
+def approve(upstream_item: Any, name: str, timeout: datetime.timedelta | None = None) -> Any:
+    """Pass a value on once a person has approved it.
+
+    Args:
+        upstream_item: What the call of an entity returned.
+        name: Name under which the answer is given.
+        timeout: Longest wait; None for ever.
+
+    Raises:
+        CompileError: It is not called in a workflow, or the value is a workflow input or nothing.
+    """
+    compilation = _compilation("approve")
+    item = upstream_item[0] if isinstance(upstream_item, tuple) else upstream_item
+    if isinstance(item, VoidPromise) or not isinstance(item, Promise) or item._node is None:
+        raise CompileError(
+            "approve takes an output of a node; inputs of the workflow and calls that return nothing cannot be approved",
+            location=call_site(),
+        )
+    target = GateTarget("approve", name, item._type, timeout.total_seconds() if timeout else None)
+    node = _gate(compilation, target, {"value": item._binding()}, [item])
+    node.promises = {"o0": Promise(node, "o0", item._type)}
+    return node.promises["o0"]
+
+
+def wait_for_input(name: str, timeout: datetime.timedelta | None, expected_type: Any) -> Any:
+    """Wait until a person gives a value.
+
+    Args:
+        name: Name under which the value is given.
+        timeout: Longest wait; None for ever.
+        expected_type: Python type of the value.
+
+    Raises:
+        CompileError: It is not called in a workflow.
+    """
+    compilation = _compilation("wait_for_input")
+    literal_type = compilation.app.registry.converter(expected_type).literal_type
+    target = GateTarget("input", name, literal_type, timeout.total_seconds() if timeout else None)
+    node = _gate(compilation, target, {}, [])
+    node.promises = {"o0": Promise(node, "o0", literal_type)}
+    return node.promises["o0"]
+
+
+def sleep(duration: datetime.timedelta) -> VoidPromise:
+    """Let time pass; order it with ``>>``.
+
+    Args:
+        duration: How long.
+
+    Raises:
+        CompileError: It is not called in a workflow.
+    """
+    compilation = _compilation("sleep")
+    return VoidPromise(_gate(compilation, GateTarget("sleep", duration_seconds=duration.total_seconds()), {}, []))
+
+
+class LocalGateKeeper(GateKeeper):
+    """Answers gates from the application's answers, else by asking on the terminal.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def approved(self, request: GateRequest) -> bool:
+        if request.signal in self._app.answers:
+            return bool(self._app.answers[request.signal])
+        shown = ""
+        if request.value is not None and request.type is not None:
+            converter = self._converter(request)
+            shown = f" {converter.to_text(converter.to_python(request.value, self._context()))}"
+        while True:
+            answer = (await self._ask(request, f"Approve {request.signal!r}{shown}? [Y/n] ")).strip().lower()
+            if answer in {"", "y", "yes", "n", "no"}:
+                return answer in {"", "y", "yes"}
+
+    async def value(self, request: GateRequest) -> Literal:
+        converter = self._converter(request)
+        if request.signal in self._app.answers:
+            return converter.to_literal(self._app.answers[request.signal], self._context())
+        while True:
+            text = await self._ask(request, f"{request.signal} ({display(request.type or NONE)}): ")
+            try:
+                return converter.to_literal(converter.from_text(text, self._context()), self._context())
+            except ValueConversionError as problem:
+                print(problem, file=sys.stderr)
+
+    def _converter(self, request: GateRequest) -> Converter[Any]:
+        registry = self._app.registry
+        return registry.converter(registry.python_type(request.type or NONE))
+
+    def _context(self) -> ConversionContext:
+        return self._app.conversion
+
+    async def _ask(self, request: GateRequest, prompt: str) -> str:
+        """Read a line from the terminal in a thread that nobody waits for, so that a timeout can end the wait."""
+        if not sys.stdin or not sys.stdin.isatty():
+            line = sys.stdin.readline() if sys.stdin else ""
+            if line:
+                return line.rstrip("\n")
+            message = (
+                f"nobody is there to answer {request.signal!r}: the input is not a terminal. Give the answer beforehand, "
+                f"with `alula run --answer {request.signal}=...`."
+            )
+            raise CallFailedError(ActionError(code="GateUnanswered", message=message, recoverable=False))
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[str] = loop.create_future()
+
+        def read() -> None:
+            line = input(prompt)
+            loop.call_soon_threadsafe(lambda: None if answered.done() else answered.set_result(line))
+
+        threading.Thread(target=read, name="alula-gate", daemon=True).start()
+        return await answered

@@ -1,0 +1,203 @@
+"""Settings of tasks as users write them, and as specs hold them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from alula_kernel import specs
+from alula_kernel.errors import CompileError, UnknownNameError, UsageError
+
+from ._cache import cache_spec
+from ._resources import resource_spec
+
+if TYPE_CHECKING:
+    from ._entity import Entity
+
+Duration = datetime.timedelta | int | float
+
+
+@dataclasses.dataclass(frozen=True)
+class Backoff:
+    """Delay between attempts: before the n-th retry, counted from 0, ``min(base * factor**n, cap)``.
+
+    Args:
+        base: Delay before the first retry.
+        factor: Growth per retry; at least 1.
+        cap: Longest delay; must be given if `factor` is more than 1.
+        jitter: Share of the delay, 0 to 1, that is drawn at random and taken off.
+
+    Raises:
+        UsageError: A value is out of its range, or the cap is missing.
+    """
+
+    base: Duration
+    factor: float = 1.0
+    cap: Duration | None = None
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        if seconds(self.base) is None or (seconds(self.base) or 0) < 0:
+            raise UsageError(f"Backoff(base={self.base!r}): expected a duration above 0")
+        if self.factor < 1:
+            raise UsageError(f"Backoff(factor={self.factor!r}): expected at least 1")
+        if self.factor > 1 and self.cap is None:
+            raise UsageError("Backoff with a factor above 1 has no cap", hint="Say cap=timedelta(minutes=5), for example.")
+        if not 0 <= self.jitter <= 1:
+            raise UsageError(f"Backoff(jitter={self.jitter!r}): expected 0 to 1")
+
+    def spec(self) -> specs.Backoff:
+        """Return the spec."""
+        return specs.Backoff(seconds(self.base) or 0.0, self.factor, seconds(self.cap), self.jitter)
+
+
+@dataclasses.dataclass(frozen=True)
+class RetryStrategy:
+    """How often and with what delay a task is tried again.
+
+    Args:
+        count: Retries; the task runs at most ``count + 1`` times.
+        backoff: Delay between attempts; None for none.
+        system: Retries after failures of the platform, counted apart.
+    """
+
+    count: int
+    backoff: Backoff | None = None
+    system: int = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeout:
+    """Limits of a task; None or 0 is unlimited, numbers are seconds.
+
+    Args:
+        max_runtime: One attempt, from its start.
+        max_queued_time: One attempt, waiting to start.
+        deadline: The whole action, from when it was first queued, across attempts.
+    """
+
+    max_runtime: Duration | None = None
+    max_queued_time: Duration | None = None
+    deadline: Duration | None = None
+
+
+def seconds(value: Duration | None) -> float | None:
+    """Return a duration in seconds; None and 0 mean no limit."""
+    if not value:
+        return None
+    return value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)
+
+
+def retry_policy(retries: int | RetryStrategy) -> specs.RetryPolicy:
+    """Return the spec of ``retries``.
+
+    Raises:
+        UsageError: It is negative or not a number.
+    """
+    if isinstance(retries, RetryStrategy):
+        backoff = retries.backoff.spec() if retries.backoff is not None else None
+        return specs.RetryPolicy(user=_count(retries.count), system=_count(retries.system), backoff=backoff)
+    return specs.RetryPolicy(user=_count(retries))
+
+
+def _count(retries: object) -> int:
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise UsageError(f"retries: expected a whole number of at least 0, or a RetryStrategy, found {retries!r}")
+    return retries
+
+
+def timeout_policy(timeout: Duration | Timeout | None) -> specs.TimeoutPolicy:
+    """Return the spec of ``timeout``.
+
+    Raises:
+        UsageError: It is negative or not a duration.
+    """
+    if not isinstance(timeout, Timeout):
+        timeout = Timeout(max_runtime=timeout)
+    limits = []
+    for field in dataclasses.fields(timeout):
+        value = getattr(timeout, field.name)
+        if value is not None and not isinstance(value, (int, float, datetime.timedelta)):
+            raise UsageError(f"timeout: expected seconds, a timedelta or a Timeout, found {value!r}")
+        limit = seconds(value)
+        if limit is not None and limit < 0:
+            raise UsageError(f"timeout: expected a positive duration, found {value!r}")
+        limits.append(limit)
+    return specs.TimeoutPolicy(*limits)
+
+
+_CACHE_SETTINGS = ("cache", "cache_version", "cache_serialize", "cache_ignore_input_vars")
+_RESOURCE_SETTINGS = ("requests", "limits", "resources", "accelerator", "shared_memory")
+
+
+def override_fields(
+    entity: Entity | None, before: specs.Overrides | None, settings: Mapping[str, Any], task_config: Any, location: str
+) -> specs.Overrides:
+    """Turn the settings of one call into overrides of a task's spec, on top of earlier ones.
+
+    Raises:
+        CompileError: A setting is unknown, or the node runs something without settings.
+    """
+    task = getattr(entity, "overridable", None)
+    if task is None:
+        title = entity.title if entity is not None else "this node"
+        raise CompileError(
+            f"{title} is not a task, so only its name can be changed",
+            hint="Change the settings of the tasks inside it.",
+            location=location,
+        )
+    fields: dict[str, Any] = {}
+    known = {*_CACHE_SETTINGS, *_RESOURCE_SETTINGS, *_SIMPLE}
+    for name, value in settings.items():
+        if name not in known:
+            raise UnknownNameError.among("setting", name, known, location=location)
+        if name in _SIMPLE:
+            field, convert = _SIMPLE[name]
+            fields[field] = convert(value)
+    if any(settings.get(name) is not None for name in _CACHE_SETTINGS):
+        fields["cache"] = cache_spec(
+            task.function,
+            settings.get("cache", True),
+            version=settings.get("cache_version", ""),
+            serialize=settings.get("cache_serialize", False),
+            ignored_inputs=settings.get("cache_ignore_input_vars", ()),
+            where=task.title,
+        )
+    resources = {name: settings[name] for name in _RESOURCE_SETTINGS if settings.get(name) is not None}
+    if resources:
+        fields["resources"] = resource_spec(**resources)
+    if task_config is not None:
+        fields["custom"] = task.custom_for(task_config, location)
+    merged = {
+        name: value
+        for name in specs.Overrides.__struct_fields__
+        if before is not None and (value := getattr(before, name)) is not msgspec.UNSET
+    }
+    return specs.Overrides(**{**merged, **fields})
+
+
+def image_name(image: Any) -> str:
+    """Return the reference of a container image as text."""
+    if image is None:
+        return ""
+    return image if isinstance(image, str) else repr(image)
+
+
+_SIMPLE: dict[str, tuple[str, Any]] = {
+    "retries": ("retries", retry_policy),
+    "timeout": ("timeout", timeout_policy),
+    "interruptible": ("interruptible", lambda value: value),
+    "container_image": ("image", image_name),
+    "image": ("image", image_name),
+    "environment": ("environment", dict),
+    "env_vars": ("environment", dict),
+    "labels": ("labels", dict),
+    "annotations": ("annotations", dict),
+    "queue": ("queue", str),
+    "report": ("report", bool),
+    "max_inline_io_bytes": ("max_inline_bytes", lambda value: value),
+}

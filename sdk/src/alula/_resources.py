@@ -1,0 +1,110 @@
+"""Resources of tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from alula_kernel.errors import UsageError
+from alula_kernel.specs import ResourceSpec
+
+Quantity = str | int | float
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What a task needs. A pair is (request, limit); a single value is both.
+
+    Args:
+        cpu: Cores, as ``2``, ``"500m"``.
+        mem: Memory, as ``"4Gi"``; another name for `memory`.
+        gpu: Devices, as ``1`` or ``"A100:2"``.
+        ephemeral_storage: Disk, as ``"10Gi"``; another name for `disk`.
+        memory: Memory, as ``"4Gi"``.
+        disk: Disk, as ``"10Gi"``.
+        shm: Shared memory, as ``"1Gi"``, or ``"auto"`` for as much as there is memory.
+
+    Raises:
+        UsageError: A value is not a quantity, or is given under both of its names.
+    """
+
+    cpu: Quantity | tuple[Quantity, Quantity] | list[Quantity] | None = None
+    mem: Quantity | tuple[Quantity, Quantity] | list[Quantity] | None = None
+    gpu: Quantity | tuple[Quantity, Quantity] | list[Quantity] | None = None
+    ephemeral_storage: Quantity | None = None
+    memory: Quantity | tuple[Quantity, Quantity] | list[Quantity] | None = None
+    disk: Quantity | None = None
+    shm: str | Literal["auto"] | None = None
+
+    def __post_init__(self) -> None:
+        for short, long in (("mem", "memory"), ("ephemeral_storage", "disk")):
+            if getattr(self, short) is not None and getattr(self, long) is not None:
+                raise UsageError(f"Resources: {short} and {long} are the same; give one of them")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            for part in value if isinstance(value, (tuple, list)) else (value,):
+                _check_quantity(field.name, part)
+            if isinstance(value, (tuple, list)) and len(value) != 2:
+                raise UsageError(f"Resources({field.name}={value!r}): expected a value or a pair (request, limit)")
+
+    def quantities(self) -> dict[str, tuple[str, str]]:
+        """Return (request, limit) by name, as Kubernetes quantities."""
+        found = {}
+        for name, value in (
+            ("cpu", self.cpu),
+            ("memory", self.mem if self.mem is not None else self.memory),
+            ("gpu", self.gpu),
+            ("disk", self.ephemeral_storage if self.ephemeral_storage is not None else self.disk),
+            ("shm", self.shm),
+        ):
+            if value is not None:
+                low, high = value if isinstance(value, (tuple, list)) else (value, value)
+                found[name] = (str(low), str(high))
+        return found
+
+
+def _check_quantity(name: str, value: object) -> None:
+    import re
+
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise UsageError(f"Resources({name}={value!r}): expected a number or text such as '4Gi'")
+    if name == "gpu" or (name == "shm" and value == "auto"):
+        return
+    if isinstance(value, str) and not re.fullmatch(r"\d+(\.\d+)?([mkKMGTPE]i?)?", value):
+        raise UsageError(
+            f"Resources({name}={value!r}) is not a quantity",
+            hint="Write a number with a unit: 500m, 2, 512Mi, 4Gi.",
+        )
+
+
+def resource_spec(
+    *,
+    requests: Resources | None = None,
+    limits: Resources | None = None,
+    resources: Resources | None = None,
+    accelerator: Any = None,
+    shared_memory: bool | str | None = None,
+) -> ResourceSpec | None:
+    """Return the spec of a task's resources, or None if nothing was asked for.
+
+    Raises:
+        UsageError: `resources` is given together with `requests` or `limits`.
+    """
+    if resources is not None and (requests is not None or limits is not None):
+        raise UsageError("resources cannot be given together with requests or limits")
+    low: dict[str, str] = {}
+    high: dict[str, str] = {}
+    if resources is not None:
+        for name, (request, limit) in resources.quantities().items():
+            low[name], high[name] = request, limit
+    if requests is not None:
+        low.update({name: pair[0] for name, pair in requests.quantities().items()})
+    if limits is not None:
+        high.update({name: pair[1] for name, pair in limits.quantities().items()})
+    if shared_memory:
+        low["shm"] = high["shm"] = "auto" if shared_memory is True else str(shared_memory)
+    if accelerator is not None:
+        low["accelerator"] = str(accelerator)
+    return ResourceSpec(low, high) if low or high else None

@@ -1,0 +1,51 @@
+"""Settings of tasks that are made by calling a class."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from alula_kernel.errors import UnknownNameError
+
+from ._cache import as_cache
+from ._task import TaskSettings
+
+_CACHE = ("cache_version", "cache_serialize", "cache_ignore_input_vars")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskMetadata:
+    """Settings of a task in one object, as classes of Flyte 1 take them; see `alula.task` for what each means."""
+
+    cache: Any = False
+    cache_serialize: bool = False
+    cache_version: str = ""
+    cache_ignore_input_vars: tuple[str, ...] = ()
+    interruptible: bool | None = None
+    deprecated: str = ""
+    retries: Any = 0
+    timeout: Any = None
+
+
+def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
+    """Check keyword settings of a task and bring them into one object.
+
+    Args:
+        settings: Settings as `alula.task` takes them; ``metadata`` may hold a `TaskMetadata` with some of them.
+        location: ``file:line`` of the call.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    given = dict(settings)
+    metadata = given.pop("metadata", None)
+    if metadata is not None:
+        given = {**{f.name: getattr(metadata, f.name) for f in dataclasses.fields(metadata)}, **given}
+    known = {field.name for field in dataclasses.fields(TaskSettings)}
+    for name in given:
+        if name not in known and name not in _CACHE:
+            raise UnknownNameError.among("task setting", name, [*known, *_CACHE], location=location)
+    version, serialize, ignored = (given.pop(name, default) for name, default in zip(_CACHE, ("", False, ()), strict=True))
+    cache = as_cache(given.pop("cache", False), version=version, serialize=serialize, ignored_inputs=tuple(ignored))
+    return TaskSettings(cache=cache, **given)

@@ -1,0 +1,33 @@
+"""What a call of an entity finds around it: a workflow being compiled, a running task, or nothing."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._compile import Compilation
+    from ._context import TaskContext
+
+STATE: contextvars.ContextVar[Compilation | TaskContext | None] = contextvars.ContextVar("alula_state", default=None)
+"""The compilation or task context that a call belongs to; None at top level."""
+
+_OWN_FOLDERS = (str(Path(__file__).parent) + "/", str(Path(sys.modules["alula_kernel"].__file__ or "").parent) + "/")
+
+
+def is_own_file(filename: str) -> bool:
+    """Tell whether a source file belongs to Alula and not to the user."""
+    return filename.startswith(_OWN_FOLDERS)
+
+
+def call_site() -> str:
+    """Return ``file:line`` of the innermost caller outside Alula."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not filename.startswith(_OWN_FOLDERS):
+            return f"{filename}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""

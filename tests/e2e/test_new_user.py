@@ -1,0 +1,111 @@
+"""Use Alula from outside the checkout, in fresh environments, as someone who has just found it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+NEVER_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".nox", ".venv*", "_build", "*.egg-info")
+
+
+def run_in(folder: Path, *command: str, path: Path | None = None, expect: int = 0) -> str:
+    """Run a command without a terminal and return all it printed; fail the test on another exit status."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "NOX_"))}
+    if path is not None:
+        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == expect, f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Build the wheel of every distribution, by way of its source distribution; keyed by distribution name."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for project in [ROOT / "kernel", ROOT / "sdk", *(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]:
+        run_in(ROOT, "uv", "build", "--quiet", "--out-dir", str(folder), str(project))
+    return {path.name.split("-")[0].replace("_", "-"): path for path in folder.glob("*.whl")}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that makes a virtual environment with some requirements and returns its folder of commands."""
+
+    def make(*requirements: str) -> Path:
+        venv = tmp_path / "venv"
+        run_in(tmp_path, "uv", "venv", "--quiet", "--seed", "--python", sys.executable, str(venv))
+        if requirements:
+            run_in(tmp_path, "uv", "pip", "install", "--quiet", "--python", str(venv), *requirements)
+        return venv / "bin"
+
+    return make
+
+
+def test_wheels_carry_types_and_licence(wheels: dict[str, Path]) -> None:
+    for name, wheel in wheels.items():
+        archive = ZipFile(wheel)
+        files = archive.namelist()
+        package = name.replace("-", "_")
+        assert f"{package}/py.typed" in files, wheel.name
+        [licence] = [file for file in files if file.endswith(".dist-info/licenses/LICENSE")]
+        assert archive.read(licence) == (ROOT / "LICENSE").read_bytes(), wheel.name
+        assert not [file for file in files if not file.startswith((f"{package}/", f"{package}-"))], wheel.name
+
+
+def test_kernel_and_sdk_work_without_extras(
+    wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path
+) -> None:
+    commands = environment(str(wheels["alula-kernel"]), str(wheels["alula"]))
+    (tmp_path / "hello.py").write_text(
+        "from alula import task, workflow\n\n\n"
+        "@task\ndef greet(name: str) -> str:\n    return f'Hello, {name}!'\n\n\n"
+        "@workflow\ndef hello(name: str = 'world') -> str:\n    return greet(name=name)\n"
+    )
+    assert "Hello, Ada!" in run_in(tmp_path, str(commands / "alula"), "run", "hello.py", "hello", "--name", "Ada")
+    called = "from hello import hello; print(hello(name='Ada'))"
+    assert run_in(tmp_path, str(commands / "python"), "-c", called) == "Hello, Ada!\n"
+
+
+def test_first_command_of_the_readme(environment: Callable[..., Path], tmp_path: Path) -> None:
+    """Run the README's first command twice: the second time, training is answered from the cache."""
+    found = re.search(r"^pip install \./kernel .*$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert found, "README.md no longer shows `pip install ./kernel ... && alula run ...`"
+    commands = environment()
+    copy = tmp_path / "alula"
+    for folder in ("kernel", "sdk", "examples"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=NEVER_COPIED)
+    shutil.copy(ROOT / "LICENSE", copy)
+
+    first = run_in(copy, "bash", "-c", found[0], path=commands)
+    assert re.search(r"accuracy", first, flags=re.IGNORECASE), first
+    again = found[0].split("&&", 1)[1].strip()
+    second = run_in(copy, "bash", "-c", again, path=commands)
+    assert re.search(r"cache", second, flags=re.IGNORECASE), second
+
+
+def test_plugin_is_needed_and_found(wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path) -> None:
+    """Install the three wheels; the plugin is listed without anything else having to be said."""
+    commands = environment(*(str(wheels[name]) for name in ("alula-kernel", "alula", "alula-duckdb")))
+    listed = run_in(tmp_path, str(commands / "alula"), "plugins", "list")
+    assert "alula-duckdb" in listed
