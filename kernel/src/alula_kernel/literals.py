@@ -16,7 +16,7 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
 
-class Scalar(msgspec.Struct, frozen=True, tag="scalar", tag_field="kind"):
+class Scalar(msgspec.Struct, frozen=True, gc=False, tag="scalar", tag_field="kind"):
     """None, a boolean, an integer of 64 bits, a finite float or a string.
 
     Dates, times and durations are strings in ISO 8601; the literal type tells them from strings.

@@ -28,6 +28,7 @@ from .errors import PluginError, UnsupportedTypeError, ValueConversionError
 from .hashing import HashingConverter, HashMethod
 from .literals import Literal
 from .types import (
+    JSON,
     EnumOf,
     ListOf,
     LiteralType,
@@ -411,11 +412,11 @@ class TypeRegistry:
                 return found
         match literal_type:
             case ListOf(item):
-                return list[self._guess(item, records)]  # type: ignore[misc]
+                return list[self._guess_part(item, records)]  # type: ignore[misc]
             case MapOf(value):
-                return dict[str, self._guess(value, records)]  # type: ignore[misc]
+                return dict[str, self._guess_part(value, records)]  # type: ignore[misc]
             case TupleOf(items):
-                return tuple[tuple(self._guess(item, records) for item in items)]  # type: ignore[misc]
+                return tuple[tuple(self._guess_part(item, records) for item in items)]  # type: ignore[misc]
             case UnionOf(variants):
                 return typing.Union[tuple(self._guess(variant, records) for variant in variants)]  # noqa: UP007
             case EnumOf(_, values):
@@ -429,19 +430,23 @@ class TypeRegistry:
             hint="Say which type is wanted, or install the plugin that made the value.",
         )
 
+    def _guess_part(self, literal_type: LiteralType, records: dict[str, Any]) -> Any:
+        """Guess the type of a part; plain data in a larger value may be anything, alone it is most often a dict."""
+        return Any if literal_type == JSON else self._guess(literal_type, records)
+
     def _guess_record(self, record: Record, records: dict[str, Any]) -> Any:
         if not all(field.name.isidentifier() and not keyword.iskeyword(field.name) for field in record.fields):
-            hints = {field.name: self._guess(field.type, records) for field in record.fields}
-            return typing.TypedDict(record.name, hints)  # type: ignore[misc]
+            hints = {field.name: self._guess_part(field.type, records) for field in record.fields}
+            return typing.TypedDict(record.name, hints)  # type: ignore[operator] # fields known only here
         # The class exists before the types of its fields are known, because they may refer to it.
         fields = [
             (field.name, Any) if field.required else (field.name, Any, dataclasses.field(default=None))
             for field in record.fields
         ]
-        made = dataclasses.make_dataclass(record.name, fields, kw_only=True)  # type: ignore[arg-type]
+        made = dataclasses.make_dataclass(record.name, fields, kw_only=True)
         records = {**records, record.name: made}
         for field in record.fields:
-            guessed = self._guess(field.type, records)
+            guessed = self._guess_part(field.type, records)
             made.__annotations__[field.name] = guessed if field.required else typing.Optional[guessed]  # noqa: UP045
         return made
 

@@ -471,7 +471,7 @@ def _safe_name(uri: str, prefix: str) -> str:
     Raises:
         StorageError: The name would lead out of a folder into which it is copied.
     """
-    name = uri[len(prefix) :].lstrip("/")
+    name = uri.removeprefix(prefix).removeprefix("/")
     if not name or any(part in {"", ".", ".."} for part in name.split("/")) or "\0" in name:
         raise StorageError(
             f"{shown(uri)} has a name that no file below a folder can have",

@@ -16,6 +16,7 @@ _MISSING = ("there is nothing there", "Check the spelling, and that whatever wri
 _DENIED = ("permission denied", "Check who may access it, and as whom you run.")
 _FULL = ("no space is left", "Free some space, or store the data elsewhere.")
 _UNREACHABLE = ("it cannot be reached", "Check the network, the host name and the endpoint.")
+_LATE = ("it did not answer in time", "Try again; check the network if it stays so.")
 _NO_CREDENTIALS = (
     "no credentials were found",
     "Set those of the protocol, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or storage options.",
@@ -51,11 +52,12 @@ _BY_CLASS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
     (IsADirectoryError, _BY_ERRNO[errno.EISDIR]),
     (NotADirectoryError, _BY_ERRNO[errno.ENOTDIR]),
     (FileExistsError, _BY_ERRNO[errno.EEXIST]),
-    (TimeoutError, ("it did not answer in time", "Try again; check the network if it stays so.")),
+    (TimeoutError, _LATE),
     (ConnectionError, _UNREACHABLE),
     (NotImplementedError, _UNSUPPORTED),
 )
-# Classes of protocol libraries, by name, because importing the libraries to compare with would be slow.
+# Classes of protocol libraries, by name, because importing the libraries to compare with would be slow. Until Python 3.10
+# the TimeoutError of asyncio is another class than the built-in one.
 _BY_CLASS_NAME: dict[str, tuple[str, str]] = {
     "NoCredentialsError": _NO_CREDENTIALS,
     "PartialCredentialsError": _NO_CREDENTIALS,
@@ -65,18 +67,23 @@ _BY_CLASS_NAME: dict[str, tuple[str, str]] = {
     "ReadTimeoutError": _UNREACHABLE,
     "ClientConnectorError": _UNREACHABLE,
     "ClientConnectionError": _UNREACHABLE,
+    "TimeoutError": _LATE,
 }
+_HTTP_MODULES = ("aiohttp.", "asyncio.")
 _BY_STATUS: dict[int, tuple[str, str]] = {401: _DENIED, 403: _DENIED, 404: _MISSING, 410: _MISSING, 507: _FULL}
 
 
 def underlying(error: BaseException) -> BaseException:
     """Return what really went wrong.
 
-    fsspec's HTTP file system reports every failure as a missing file, caused by the failure itself.
+    fsspec's HTTP file system reports every failure as a missing file, caused by the failure itself. Elsewhere a missing
+    file is a missing file, whatever caused it.
     """
-    if isinstance(error, FileNotFoundError) and error.errno is None and error.__cause__ is not None:
-        return error.__cause__
-    return error
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or cause is None:
+        return error
+    is_real = isinstance(cause, (ConnectionError, TimeoutError)) or type(cause).__module__.startswith(_HTTP_MODULES)
+    return cause if is_real else error
 
 
 def storage_error(doing: str, uri: str, error: BaseException) -> StorageError:

@@ -126,6 +126,10 @@ class LayeredWriter:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._top, name)
 
+    def write(self, data: Any) -> int:
+        """Write text or bytes; a method of its own, so that whoever keeps it keeps the stream."""
+        return int(self._top.write(data))
+
     def __enter__(self) -> LayeredWriter:
         return self
 

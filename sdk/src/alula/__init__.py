@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ._shell import OutputLocation, ShellTask
     from ._sql import SQLite3Config, SQLite3Task, SQLTask
     from ._task import FunctionTask, Task, dynamic, task
-    from ._workflow import ImperativeWorkflow, Workflow, WorkflowFailurePolicy, workflow
+    from ._workflow import ImperativeWorkflow, Workflow, WorkflowError, WorkflowFailurePolicy, workflow
 
 _HOMES = {
     "Annotations": "._options",
@@ -82,6 +82,7 @@ _HOMES = {
     "Timeout": "._overrides",
     "VersionParameters": "._cache",
     "Workflow": "._workflow",
+    "WorkflowError": "._workflow",
     "WorkflowFailurePolicy": "._workflow",
     "approve": "._gates",
     "conditional": "._conditional",

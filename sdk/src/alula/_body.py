@@ -81,7 +81,7 @@ class InputConversionError(Exception):
 
 def _inputs(compiled: CompiledInterface, context: TaskContext) -> dict[str, Any]:
     try:
-        return compiled.inputs_to_python(context.attempt.inputs, context.conversion())
+        return compiled.inputs_to_python(context.attempt.inputs, context.conversion)
     except (ValueConversionError, StorageError) as problem:
         raise InputConversionError from problem
 
@@ -93,7 +93,7 @@ def _success(
     if spec.dynamic:
         outcome = task.compile_result(context, compiled, result)
     else:
-        outcome = Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(result, context.conversion()))
+        outcome = Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(result, context.conversion))
     if spec.report or "checkpoint" in context.__dict__:
         return _with_files(task, context, outcome, values, result)
     return outcome

@@ -26,6 +26,9 @@ class TaskContext:
         app: The application.
         attempt: The attempt.
         controller: How it calls other entities.
+
+    Attributes:
+        conversion: What converters may use in this attempt.
     """
 
     compiling = False
@@ -34,6 +37,8 @@ class TaskContext:
         self.app = app
         self.attempt = attempt
         self.controller = controller
+        prefix = attempt.output_prefix
+        self.conversion = ConversionContext(app.conversion.storage, prefix) if prefix else app.conversion
 
     # --- names of both generations ---
 
@@ -126,12 +131,6 @@ class TaskContext:
     def default_deck(self) -> Any:
         """The first deck."""
         return self.report.tab("default")
-
-    def conversion(self) -> ConversionContext:
-        """Return what converters may use in this attempt."""
-        if self.attempt.output_prefix:
-            return ConversionContext(self.app.conversion.storage, self.attempt.output_prefix)
-        return self.app.conversion
 
     def close(self) -> None:
         """Remove the working directory, if there is one."""

@@ -380,7 +380,7 @@ class DynamicTask(FunctionTask[P, R]):
 
         compilation, returned = result
         if not compilation.nodes:
-            return Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(returned, context.conversion()))
+            return Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(returned, context.conversion))
         outputs = bind_outputs(compilation, compiled, returned, self.title, self.location)
         graph = WorkflowSpec(
             id=EntityId("workflow", self.name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 import inspect
@@ -17,7 +18,7 @@ from alula_kernel.specs import (
     Node,
     WorkflowSpec,
 )
-from alula_kernel.types import Record, UnionOf, display, mismatch
+from alula_kernel.types import UnionOf, display, mismatch
 
 from ._compile import Compilation, NodeBuilder
 from ._entity import Entity
@@ -46,6 +47,19 @@ class WorkflowFailurePolicy(enum.Enum):
 
     FAIL_IMMEDIATELY = FAIL_IMMEDIATELY
     FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkflowError:
+    """What a failure handler is told, in its input ``err``.
+
+    Attributes:
+        message: Why the workflow failed.
+        failed_node_id: Id of the action that failed.
+    """
+
+    message: str
+    failed_node_id: str
 
 
 class WorkflowBase(Entity):
@@ -120,9 +134,17 @@ class WorkflowBase(Entity):
                 )
             if (reason := mismatch(variable.type, wanted[name].type)) is not None:
                 raise CompileError(f"input {name!r} of {handler.title}: {reason}", location=handler.location)
+        told = app.registry.converter(WorkflowError).literal_type
         for name, variable in wanted.items():
-            optional = not variable.required or isinstance(variable.type, UnionOf)
-            if name not in have and not (optional or (name == "err" and isinstance(variable.type, Record))):
+            if name == "err" and name not in have:
+                if (reason := mismatch(told, variable.type)) is not None:
+                    raise CompileError(
+                        f"input 'err' of {handler.title}: {reason}",
+                        hint="Annotate it as Optional[WorkflowError].",
+                        location=handler.location,
+                    )
+                continue
+            if name not in have and variable.required and not isinstance(variable.type, UnionOf):
                 raise CompileError(
                     f"{handler.title} has an input {name!r} that {self.title} does not have",
                     hint="Make it Optional.",

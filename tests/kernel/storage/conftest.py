@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,12 +58,12 @@ def s3_options(s3_endpoint: str) -> Iterator[dict[str, dict[str, object]]]:
 
 
 @pytest.fixture
-def s3_bucket(s3_options: dict[str, dict[str, object]]) -> str:
+def s3_bucket(s3_endpoint: str) -> str:
     """The URI of a new bucket."""
-    import s3fs
-
     name = f"b-{uuid.uuid4().hex}"
-    s3fs.S3FileSystem(**s3_options["s3"]).mkdir(name)
+    request = urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
     return f"s3://{name}"
 
 

@@ -8,6 +8,9 @@ import enum
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
+import msgspec
+import numpy as np
+import pydantic
 import pytest
 
 from alula_kernel.builtin.types import builtin_transformers
@@ -43,6 +46,16 @@ class Pair(NamedTuple):
 class Settings(TypedDict):
     name: str
     size: int
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+class Size(msgspec.Struct):
+    width: int
+    height: int
 
 
 class Builtin(TypeTransformerConformance):
@@ -102,8 +115,11 @@ class TestStr(Builtin):
 
 
 class TestBytes(Builtin):
-    given = [Sample(bytes, b"\x00\xff", plain="AP8="), Sample(bytes, b"")]
-    takes_text = False
+    given = [Sample(bytes, b"\x00\xff", plain="AP8="), Sample(bytes, b"", text=""), Sample(bytes, b"text", text="text")]
+
+    @pytest.fixture
+    def wrong_texts(self) -> Sequence[str]:
+        return []  # every text is bytes in UTF-8
 
     @pytest.fixture
     def wrong_literals(self) -> Sequence[LiteralValue]:
@@ -194,7 +210,7 @@ class TestUnion(Builtin):
 
     @pytest.fixture
     def wrong_literals(self) -> Sequence[LiteralValue]:
-        return [Bytes(b"\x00"), UnionLiteral("nobody", Scalar(1))]
+        return [Bytes(b"\x00"), UnionLiteral("nobody", Bytes(b"\x00"))]
 
 
 class TestDataclass(Builtin):
@@ -228,10 +244,39 @@ class TestPlainDict(Builtin):
         return [Bytes(b"\x00"), Scalar("text"), Json([1])]
 
 
+class TestModel(Builtin):
+    given = [
+        Sample(
+            Person,
+            Person(name="<script>", age=1),
+            plain={"name": "<script>", "age": 1},
+            text='{"name": "<script>", "age": 1}',
+        ),
+        Sample(Person, Person(name="a", age=2), plain={"name": "a", "age": "2"}),
+    ]
+
+
+class TestStruct(Builtin):
+    given = [Sample(Size, Size(1, 2), plain={"width": 1, "height": 2}, text='{"width": 1, "height": 2}')]
+
+
+class TestArray(Builtin):
+    given = [
+        Sample(
+            np.ndarray, np.arange(6).reshape(2, 3), plain=[[0, 1, 2], [3, 4, 5]], text="[[0, 1, 2], [3, 4, 5]]"
+        ),
+        Sample(np.ndarray, np.array([0.5, float("nan")])),
+        Sample(np.ndarray, np.array([])),
+    ]
+
+    def is_same(self, first: Any, second: Any) -> bool:
+        return first.dtype == second.dtype and bool(np.array_equal(first, second, equal_nan=True))
+
+
 def test_every_family_of_the_kernel_is_tried() -> None:
     """A new family of types comes with a subclass of the suite."""
     registry = TypeRegistry(builtin_transformers())
     tried = {
         registry._find(registry._request(suite.given[0].python_type, ())).name for suite in Builtin.__subclasses__()
     }
-    assert tried >= {transformer.name for transformer in registry.transformers if transformer.python_types}
+    assert tried >= {t.name for t in registry.transformers if t.python_types and t.name != "refusals"}

@@ -81,9 +81,8 @@ class Execution:
             self.table.change_phase(action, Phase.ABORTED, message=self.abort_reason or _stop_reason(stop))
             raise
         self.table.change_phase(action, Phase.SUCCEEDED, outputs=outputs)
-        if (pending := self.table.store.commit()) is not None:
-            await become_task(stepper)
-            await pending
+        if self.table.store.durable:
+            await self.committed(stepper)
         return outputs
 
     async def run_node(

@@ -16,7 +16,12 @@ class Store(ABC):
     The engine calls `record` for every change and `commit` before anything depends on it: before an attempt is
     submitted, and before an output is shown to a dependent. A durable store gathers the changes of many actions into one
     transaction (group commit) and lets `commit` return an awaitable that is done when they are on disk.
+
+    Attributes:
+        durable: Whether what was committed outlives this process; if not, handles of attempts need not be recorded.
     """
+
+    durable = True
 
     @abstractmethod
     def record(self, run: str, action: Action) -> None:
@@ -46,14 +51,16 @@ class Store(ABC):
 class MemoryStore(Store):
     """Keeps actions in this process only."""
 
+    durable = False
+
     def __init__(self) -> None:
         self._runs: dict[str, dict[str, Action]] = {}
 
     def record(self, run: str, action: Action) -> None:
-        actions = self._runs.get(run)
-        if actions is None:
-            actions = self._runs[run] = {}
-        actions[action.id] = action
+        try:
+            self._runs[run][action.id] = action
+        except KeyError:
+            self._runs[run] = {action.id: action}
 
     def commit(self) -> Awaitable[None] | None:
         return None

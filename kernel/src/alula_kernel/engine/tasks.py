@@ -210,9 +210,8 @@ async def _attempt(
     record = AttemptRecord(number=number, executor=executor.name, started_at=table.clock())
     action.attempts.append(record)
     table.change_phase(action, Phase.RUNNING)
-    if (pending := table.store.commit()) is not None:
-        await become_task(stepper)
-        await pending
+    if table.store.durable:
+        await execution.committed(stepper)
     outcome = await _submit_and_wait(execution, action, attempt, record, executor, controller, stepper)
     record.ended_at = table.clock()
     record.outcome = outcome.kind
@@ -240,10 +239,9 @@ async def _submit_and_wait(
     except Exception as failure:
         logger.debug("executor %s could not submit %s", executor.name, attempt.id, exc_info=True)
         return _system_failure(f"executor {executor.name} could not start the attempt: {failure}", failure)
-    execution.table.store.record(execution.table.run, action)
-    if (pending := execution.table.store.commit()) is not None:
-        await become_task(stepper)
-        await pending
+    if execution.table.store.durable:
+        execution.table.store.record(execution.table.run, action)
+        await execution.committed(stepper)
     try:
         if attempt.timeout_seconds is None or executor.enforces_timeout:
             return await executor.wait(handle)

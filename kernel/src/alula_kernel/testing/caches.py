@@ -171,7 +171,7 @@ class CacheConformance(Conformance):
 
     def test_C10_odd_task_names(self, cache: Cache) -> None:
         """Names of tasks are compared exactly, whatever characters they have."""
-        tasks = ["a'; DROP TABLE entries; --", "a%", "a_", "ab", "A%", "ä.\N{SNOWMAN}", "a\nb", "a" * 500]
+        tasks = ["a'; DROP TABLE entries; --", "a", "a%", "a_", "ab", "A%", "ä.\N{SNOWMAN}", "a\nb", "a" * 500]
         for task in tasks:
             cache.put(cache_entry("x", task=task))
         for task in tasks:

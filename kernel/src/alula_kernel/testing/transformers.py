@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -212,7 +213,10 @@ class TypeTransformerConformance(Conformance):
                 text = str(caught.value)
                 assert type(wrong).__name__ in text
                 assert len(text) <= _LONGEST_MESSAGE
-                assert converter.describe() in text
+                parts = re.findall(
+                    r"\w+", converter.describe()
+                )  # the part that was expected, of `int | None` and the like
+                assert any(part in text for part in parts)
 
     def test_T10_wrong_literal(
         self,
@@ -307,15 +311,15 @@ class TypeTransformerConformance(Conformance):
     ) -> None:
         """Values travel inside lists, dicts and optional types."""
         for sample in samples:
-            for python_type, value in (
-                (list[sample.python_type], [sample.value, sample.value]),  # type: ignore[name-defined]
-                (dict[str, sample.python_type], {"key": sample.value}),  # type: ignore[name-defined]
-                (typing.Optional[sample.python_type], sample.value),  # noqa: UP045 - types may be strings, which have no |
-            ):
+            inside: list[tuple[Any, Any, Callable[[Any], Any]]] = [
+                (list[sample.python_type], [sample.value] * 2, lambda back: back[1]),  # type: ignore[name-defined]
+                (dict[str, sample.python_type], {"key": sample.value}, lambda back: back["key"]),  # type: ignore[name-defined]
+                (typing.Optional[sample.python_type], sample.value, lambda back: back),  # noqa: UP045 - may be a string
+            ]
+            for python_type, value, take_out in inside:
                 converter = registry.converter(python_type)
                 back = converter.to_python(converter.to_literal(value, conversion_context), conversion_context)
-                found = back[0] if isinstance(value, list) else back["key"] if isinstance(value, dict) else back
-                assert self.is_same(found, sample.value)
+                assert self.is_same(take_out(back), sample.value)
 
     def test_T19_foreign_literal_type(self, transformer: TypeTransformer) -> None:
         """`python_type` of a literal type that is not the transformer's gives None."""

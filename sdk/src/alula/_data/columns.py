@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import re
@@ -26,17 +26,27 @@ _BY_CLASS: dict[Any, str] = {
     str: "string",
     bool: "bool",
     bytes: "binary",
-    datetime.datetime: "timestamp[us]",
-    datetime.date: "date32[day]",
-    datetime.time: "time64[us]",
-    datetime.timedelta: "duration[us]",
+    dt.datetime: "timestamp[us]",
+    dt.date: "date32[day]",
+    dt.time: "time64[us]",
+    dt.timedelta: "duration[us]",
     decimal.Decimal: "decimal128(38, 9)",
 }
 _BY_NUMPY_NAME = {
     **{name: name for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")},
-    **{"float16": "halffloat", "float32": "float", "float64": "double", "bool": "bool", "bool_": "bool"},
-    **{"str_": "string", "str": "string", "bytes_": "binary", "datetime64": "timestamp[ns]"},
-    **{"timedelta64": "duration[ns]", "object": "string", "object_": "string", "longlong": "int64"},
+    "float16": "halffloat",
+    "float32": "float",
+    "float64": "double",
+    "bool": "bool",
+    "bool_": "bool",
+    "str_": "string",
+    "str": "string",
+    "bytes_": "binary",
+    "datetime64": "timestamp[ns]",
+    "timedelta64": "duration[ns]",
+    "object": "string",
+    "object_": "string",
+    "longlong": "int64",
 }
 _SHORT = {"float64": "double", "float32": "float", "float16": "halffloat", "str": "string", "int": "int64"}
 

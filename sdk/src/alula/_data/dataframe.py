@@ -1,7 +1,5 @@
 """`DataFrame`: a table of any library, in memory or stored anywhere, read as what the reader wants."""
 
-# ruff: noqa: A002 - "format" and "hash" are the words that users know
-
 from __future__ import annotations
 
 import asyncio
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.errors import UnsupportedTypeError, UsageError, ValueConversionError
 from alula_kernel.literals import Column, Dataset
@@ -261,6 +260,12 @@ class DataFrame:
         made._columns = self._columns or columns
         return made
 
+    def replace_frame(self, frame: Any) -> None:
+        """Make a frame in memory the content, instead of what was."""
+        self._frame = frame
+        self._dataset = None
+        self._key = ""
+
     # --- reading ---
 
     def open(self, dataframe_type: Any) -> DataFrame:
@@ -399,7 +404,7 @@ class DataFrame:
     # --- in models and JSON ---
 
     @classmethod
-    def _validate(cls, value: Any) -> DataFrame:
+    def validate(cls, value: Any) -> DataFrame:
         """Take what JSON or a model may hold for a data frame.
 
         Raises:
@@ -433,7 +438,7 @@ class DataFrame:
         from pydantic_core import core_schema
 
         dump = core_schema.plain_serializer_function_ser_schema(lambda value: value.to_dict(), when_used="json")
-        return core_schema.no_info_plain_validator_function(cls._validate, serialization=dump)
+        return core_schema.no_info_plain_validator_function(cls.validate, serialization=dump)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class DataFrameConverter(Converter[DataFrame]):
     def _handle(self, value: Any) -> DataFrame:
         if not isinstance(value, (str, os.PathLike, Mapping)):
             raise self.refuse(value)
-        made: DataFrame = self.python_type._validate(value)
+        made: DataFrame = self.python_type.validate(value)
         return made
 
     def to_html(self, value: Any) -> str:
@@ -175,7 +175,7 @@ class FrameConverter(Converter[Any]):
             return value
         if not isinstance(value, (str, os.PathLike, Mapping)):
             raise self.refuse(value)
-        return self._read(DataFrame._validate(value), context)
+        return self._read(DataFrame.validate(value), context)
 
     def _read(self, handle: DataFrame, context: ConversionContext) -> Any:
         declared = self._declared

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Blob
@@ -79,6 +80,9 @@ class Directory(Handle[F]):
             content; False never to copy it, in which case it must not change as long as anybody may read it.
         metadata: Free text that travels with the value.
 
+    Attributes:
+        batch_size: Files to transfer at once; None for as many as the storage likes.
+
     Example:
         >>> def split(data: Directory) -> Directory:
         ...     out = Directory.new_remote("parts")
@@ -98,6 +102,7 @@ class Directory(Handle[F]):
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(path, downloader, remote_directory, metadata)
+        self.batch_size: int | None = None
         self._written: dict[str, File[Any]] = {}
 
     # --- making one ---
@@ -162,7 +167,7 @@ class Directory(Handle[F]):
             StorageError: It cannot be written.
         """
         made = cls(local_path, remote_directory=remote_destination)
-        made._batch_size = batch_size
+        made.batch_size = batch_size
         made._key = content_key(dir_cache_key, made)
         if remote_destination is None:
             return made
@@ -412,7 +417,7 @@ class Directory(Handle[F]):
         if self._is_local():
             shutil.copytree(absolute(self._path), target, copy_function=shutil.copyfile, dirs_exist_ok=True)
         elif self._source:
-            self.storage.download_directory(self._source, str(target), batch_size=self._batch_size)
+            self.storage.download_directory(self._source, str(target), batch_size=self.batch_size)
 
     # --- storing ---
 
@@ -429,7 +434,7 @@ class Directory(Handle[F]):
             StorageError: It cannot be read or written.
         """
         self._materialise()
-        self._batch_size = batch_size or self._batch_size
+        self.batch_size = batch_size or self.batch_size
         if not self._written and (blob := self._stored(format)) is not None:
             return blob
         declared = self._agree(format)
@@ -455,7 +460,7 @@ class Directory(Handle[F]):
             return self._literal(uri_of(path), self._key or self._content_hash(storage), format)
         if self._remote is not None:
             return self._copy(storage, format)
-        blob = storage.put_directory(path, name=self.name, format=format, batch_size=self._batch_size)
+        blob = storage.put_directory(path, name=self.name, format=format, batch_size=self.batch_size)
         return msgspec.structs.replace(blob, hash=self._key or blob.hash, metadata=dict(self.metadata))
 
     def _content_hash(self, storage: Storage) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
+
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.errors import StorageError, UsageError, ValueConversionError
 from alula_kernel.literals import Blob

@@ -5,24 +5,26 @@ A local file that is stored as one of them is checked against the format's signa
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .file import File
 from .formats import FileExt
 
-CSVFile = File["csv"]
-HDF5EncodedFile = File["hdf5"]
-HTMLPage = File["html"]
-JPEGImageFile = File["jpeg"]
-JSONFile = File["json"]
-JSONLFile = File["jsonl"]
-JoblibSerializedFile = File["joblib"]
-ONNXFile = File["onnx"]
-PDFFile = File["pdf"]
-PNGImageFile = File["png"]
-ParquetFile = File["parquet"]
-PythonNotebook = File["ipynb"]
-PythonPickledFile = File["python_pickle"]
-SVGImageFile = File["svg"]
-TFRecordFile = File["tfrecord"]
+CSVFile = File[Literal["csv"]]
+HDF5EncodedFile = File[Literal["hdf5"]]
+HTMLPage = File[Literal["html"]]
+JPEGImageFile = File[Literal["jpeg"]]
+JSONFile = File[Literal["json"]]
+JSONLFile = File[Literal["jsonl"]]
+JoblibSerializedFile = File[Literal["joblib"]]
+ONNXFile = File[Literal["onnx"]]
+PDFFile = File[Literal["pdf"]]
+PNGImageFile = File[Literal["png"]]
+ParquetFile = File[Literal["parquet"]]
+PythonNotebook = File[Literal["ipynb"]]
+PythonPickledFile = File[Literal["python_pickle"]]
+SVGImageFile = File[Literal["svg"]]
+TFRecordFile = File[Literal["tfrecord"]]
 
 __all__ = [
     "CSVFile",

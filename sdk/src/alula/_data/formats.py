@@ -101,10 +101,21 @@ _SIGNATURES: dict[str, tuple[tuple[int, bytes], ...]] = {
     "sqlite": ((0, b"SQLite format 3\x00"),),
 }
 _SAME = {
-    **{"jpg": "jpeg", "tif": "tiff", "h5": "hdf5", "hdf": "hdf5", "gzip": "gz", "feather": "arrow", "ipc": "arrow"},
-    **{"npz": "zip", "xlsx": "zip", "docx": "zip", "db": "sqlite"},
+    "jpg": "jpeg",
+    "tif": "tiff",
+    "h5": "hdf5",
+    "hdf": "hdf5",
+    "gzip": "gz",
+    "feather": "arrow",
+    "ipc": "arrow",
+    "npz": "zip",
+    "xlsx": "zip",
+    "docx": "zip",
+    "db": "sqlite",
 }
-_TEXT = frozenset({"csv", "tsv", "txt", "json", "jsonl", "html", "htm", "svg", "xml", "yaml", "yml", "ipynb", "md", "py"})
+_TEXT = frozenset(
+    {"csv", "tsv", "txt", "json", "jsonl", "html", "htm", "svg", "xml", "yaml", "yml", "ipynb", "md", "py"}
+)
 _HEAD_BYTES = 4_096
 
 

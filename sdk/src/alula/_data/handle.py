@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.errors import UsageError, ValueConversionError
 from alula_kernel.literals import Blob
@@ -66,7 +67,6 @@ class Handle(Formatted[F], os.PathLike[str]):
         self._alt = ""
         self._key = ""
         self._new = False
-        self._batch_size: int | None = None
         self.format = ""
         self.name = name_of(text)
         self.metadata = dict(metadata or {})
@@ -215,7 +215,7 @@ class Handle(Formatted[F], os.PathLike[str]):
         """Tell whether there is anything; asks the server of a URI."""
         if self._source:
             return self.storage.exists(self._source)
-        return bool(self._path) and os.path.exists(path_of(self._path))  # noqa: PTH110 - text paths throughout
+        return bool(self._path) and os.path.exists(path_of(self._path))
 
     def exists_sync(self) -> bool:
         """Do what `exists` does; the name in Flyte 2."""
@@ -261,7 +261,7 @@ class Handle(Formatted[F], os.PathLike[str]):
         return declared or own
 
     @classmethod
-    def _validate(cls: type[H], value: Any) -> H:
+    def validate(cls: type[H], value: Any) -> H:
         """Take what JSON or a model may hold for a handle: a handle, a path or URI, or the fields of one.
 
         Raises:
@@ -291,7 +291,7 @@ class Handle(Formatted[F], os.PathLike[str]):
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.to_dict())
+            cls.validate, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.to_dict())
         )
 
     @classmethod
@@ -307,6 +307,6 @@ def absolute(path: str) -> str:
         ValueConversionError: There is nothing there.
     """
     found = path_of(path)
-    if not os.path.exists(found):  # noqa: PTH110 - text paths throughout
+    if not os.path.exists(found):
         raise ValueConversionError(f"there is no {found}", hint="Check the path and the working directory.")
     return found

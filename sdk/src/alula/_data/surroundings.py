@@ -5,10 +5,7 @@ Handles that a converter made keep the storage that the converter was given and 
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import uuid
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from alula_kernel.contracts import ConversionContext
@@ -18,38 +15,28 @@ if TYPE_CHECKING:
     from alula_kernel.registry import TypeRegistry
     from alula_kernel.storage import Storage
 
-_context: contextvars.ContextVar[ConversionContext | None] = contextvars.ContextVar("alula_data_context", default=None)
 
+def current_conversion() -> ConversionContext:
+    """Return the context of the running attempt, or of the application if none is running."""
+    from alula._app import current_app
+    from alula._context import ctx
 
-@contextlib.contextmanager
-def data_context(context: ConversionContext) -> Iterator[None]:
-    """Make handles that are made inside the block use this context, as while a task's function runs.
-
-    Args:
-        context: Its storage is used, and its `output_prefix` is where `File.named_remote` puts files.
-    """
-    token = _context.set(context)
-    try:
-        yield
-    finally:
-        _context.reset(token)
+    running = ctx()
+    return running.conversion() if running is not None else current_app().conversion
 
 
 def current_storage() -> Storage:
-    """Return the storage of the running attempt, or of the application if none is running in this context."""
-    context = _context.get()
-    if context is not None:
-        return context.storage
-    from alula._app import current_app
-
-    return current_app().storage
+    """Return the storage of the running attempt, or of the application if none is running."""
+    return current_conversion().storage
 
 
 def current_types() -> TypeRegistry:
-    """Return the application's type registry."""
+    """Return the type registry of the running attempt's application, or of the process's."""
     from alula._app import current_app
+    from alula._context import ctx
 
-    return current_app().types
+    running = ctx()
+    return (running.app if running is not None else current_app()).registry
 
 
 def named_uri(name: str) -> str:
@@ -57,11 +44,10 @@ def named_uri(name: str) -> str:
 
     Outside of an attempt, the prefix is the storage's own.
     """
-    context = _context.get()
-    prefix = context.output_prefix if context is not None else ""
-    return child_uri(prefix or child_uri(current_storage().root, "named"), name)
+    context = current_conversion()
+    return child_uri(uri_of(context.output_prefix or child_uri(context.storage.root, "named")), name)
 
 
 def new_uri(name: str, prefix: str = "") -> str:
     """Return a URI that nobody uses, ending in `name`, under a prefix or the storage's own."""
-    return child_uri(uri_of(prefix) if prefix else child_uri(current_storage().root, "new"), f"{uuid.uuid4().hex}/{name}")
+    return child_uri(uri_of(prefix or child_uri(current_storage().root, "new")), f"{uuid.uuid4().hex}/{name}")

@@ -44,7 +44,7 @@ _ANONYMOUS: dict[str, dict[str, Any]] = {
 }
 _NO_CREDENTIALS = frozenset({"NoCredentialsError", "DefaultCredentialsError"})
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-_TRANSIENT_NAMES = frozenset({"ClientConnectionError", "ClientPayloadError", "FSTimeoutError"})
+_TRANSIENT_NAMES = frozenset({"ClientConnectionError", "ClientPayloadError", "FSTimeoutError", "TimeoutError"})
 
 # How to install what a protocol needs, where our own extras or the registry of fsspec do not say it.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "http": "http", "https": "http"}
@@ -95,7 +95,12 @@ class FsspecBackend(BlobBackend):
         wanted = {key: value for key, value in options.items() if key in _READ_OPTIONS and value is not None}
 
         def open_it(fs: Any, path: str) -> Any:
-            return fs.open(path, "rb", **wanted)
+            stream = fs.open(path, "rb", **wanted)
+            details = getattr(stream, "details", None)
+            if isinstance(details, dict) and details.get("type") == "directory":
+                stream.close()
+                raise IsADirectoryError(path)
+            return stream
 
         stream = self._read("read", uri, open_it)
         return cast("BinaryIO", io.BufferedReader(_Reader(uri, stream, self._delays(uri)), 128 * 1024))
@@ -106,7 +111,10 @@ class FsspecBackend(BlobBackend):
 
         def fetch(fs: Any, remote: str) -> None:
             with TemporaryFile(folder) as temporary:
-                fs.get_file(remote, temporary.path)
+                try:
+                    fs.get_file(remote, temporary.path)
+                except FileExistsError as error:  # it tried to make a folder of that name
+                    raise IsADirectoryError(remote) from error
                 temporary.publish(path)
 
         self._read("read", uri, fetch)
@@ -227,7 +235,13 @@ class FsspecBackend(BlobBackend):
 
         def remove(fs: Any, path: str) -> None:
             fs.invalidate_cache()
-            _delete_all(fs, list(fs.find(path)) or [path])
+            found = fs.find(path, withdirs=True, detail=True)
+            folders = [name for name, info in found.items() if info.get("type") == "directory"]
+            _delete_all(fs, [name for name in found if name not in folders] or ([] if folders else [path]))
+            if scheme_of(uri) not in _OBJECT_STORES:
+                for folder in sorted({*folders, path}, key=len, reverse=True):
+                    if fs.isdir(folder):
+                        fs.rmdir(folder)
 
         self._retrying("delete", uri, remove)
 
@@ -514,10 +528,9 @@ def _raise_unless_missing(fs: Any, path: str) -> None:
 
 def _name_below(path: str, top: str) -> str:
     """Return the name of a listed object below a prefix; empty if it is the prefix itself or marks a folder."""
-    path = path.lstrip("/")
-    if path.endswith("/") or not path.startswith(f"{top}/" if top else ""):
-        return ""
-    return path[len(top) :].lstrip("/")
+    start = f"{top}/" if top else ""
+    path = path.removeprefix("/")
+    return path[len(start) :] if path.startswith(start) and not path.endswith("/") else ""
 
 
 def _delete_all(fs: Any, paths: Sequence[str]) -> None:
@@ -546,5 +559,5 @@ def _delete_all(fs: Any, paths: Sequence[str]) -> None:
 def _delete_one(fs: Any, path: str) -> None:
     try:
         fs.rm_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):  # an empty folder is removed as one
         pass

@@ -21,7 +21,7 @@ from ...literals import (
     UnionLiteral,
     unwrap,
 )
-from ...registry import type_name, too_deep
+from ...registry import too_deep, type_name
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class BuiltinConverter(Converter[T]):
         literals: list[Literal] = []
         try:
             for value in values:
-                literals.append(convert(value, context))
+                literals.append(convert(value, context))  # noqa: PERF401 - its length is the index of what failed
         except ValueConversionError as error:
             raise error.within(f"[{len(literals)}]") from error.__cause__
         return literals
@@ -72,7 +72,7 @@ class BuiltinConverter(Converter[T]):
         values: list[T] = []
         try:
             for literal in literals:
-                values.append(convert(literal, context))
+                values.append(convert(literal, context))  # noqa: PERF401 - as above
         except ValueConversionError as error:
             raise error.within(f"[{len(values)}]") from error.__cause__
         return values

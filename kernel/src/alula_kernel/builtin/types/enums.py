@@ -174,9 +174,8 @@ class LiteralTransformer(TypeTransformer):
         for arg in request.args:
             groups.setdefault(None if arg is None else _group(arg), []).append(arg)
         if len(groups) > 1:
-            return request.registry.converter(
-                typing.Union[tuple(None if group is None else typing.Literal[tuple(args)] for group, args in groups.items())]
-            )
+            parts = [None if group is None else typing.Literal[tuple(args)] for group, args in groups.items()]
+            return request.registry.converter(typing.Union[tuple(parts)])  # noqa: UP007 - made from a list
         if None in groups:
             return request.registry.converter(None)
         choices = {_wire(arg): arg for arg in request.args}

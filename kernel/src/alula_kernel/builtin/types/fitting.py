@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from ... import types
 from ...literals import (
     Blob,
     Bytes,
@@ -62,13 +61,17 @@ def fits(literal: Literal, literal_type: LiteralType, *, exactly: bool) -> bool:
                 and all(fits(x, t, exactly=exactly) for x, t in zip(literal.items, items, strict=True))
             )
         case MapOf(value):
-            return type(literal) is MapLiteral and all(fits(x, value, exactly=exactly) for x in literal.entries.values())
+            return type(literal) is MapLiteral and all(
+                fits(x, value, exactly=exactly) for x in literal.entries.values()
+            )
         case Record():
             return type(literal) is MapLiteral and _fits_record(literal, literal_type, exactly)
         case RecordRef():
             return type(literal) is MapLiteral
         case EnumOf(_, values):
-            return type(literal) is Scalar and any(type(v) is type(literal.value) and v == literal.value for v in values)
+            return type(literal) is Scalar and any(
+                type(v) is type(literal.value) and v == literal.value for v in values
+            )
         case UnionOf(variants):
             return any(fits(literal, variant, exactly=exactly) for variant in variants)
         case BlobOf(format, directory):
@@ -111,7 +114,7 @@ def plain_class(literal_type: LiteralType) -> type | None:
     """Return the class that values of a type have in plain data, or None if that is not one class."""
     match literal_type:
         case Simple(kind):
-            return _SCALAR_CLASSES.get(kind)
+            return dict if kind == "json" else _SCALAR_CLASSES.get(kind)
         case ListOf() | TupleOf():
             return list
         case MapOf() | Record() | RecordRef():
@@ -120,6 +123,3 @@ def plain_class(literal_type: LiteralType) -> type | None:
             return type(values[0])
         case _:
             return None
-
-
-NONE = types.NONE

@@ -18,7 +18,7 @@ from ...contracts import ConversionContext, Converter, TypeRequest, TypeTransfor
 from ...errors import UnsupportedTypeError, ValueConversionError
 from ...literals import ListLiteral, Literal, MapLiteral
 from ...registry import type_name
-from .base import StructureConverter
+from .base import BuiltinConverter, StructureConverter
 from .members import member_converter
 from .plain import PlainDictConverter
 from .previews import table
@@ -101,6 +101,11 @@ class StringMapConverter(MappingConverter):
         """
         if not isinstance(value, Mapping):
             raise self.refuse(value)
+        if isinstance(self.value, BuiltinConverter) and set(map(type, value)) == {str} and all(map(str.isascii, value)):
+            try:
+                return MapLiteral(dict(zip(value, self.value.to_literals(list(value.values()), context), strict=True)))
+            except ValueConversionError:
+                pass  # once more, to say under which key
         convert = self.value.to_literal
         entries: dict[str, Literal] = {}
         key: Any = None
@@ -125,8 +130,15 @@ class StringMapConverter(MappingConverter):
         """
         if type(literal) is not MapLiteral:
             return self.unwrapped(literal, context)
-        convert = self.value.to_python
         made: dict[str, Any] = {}
+        if isinstance(self.value, BuiltinConverter):
+            try:
+                values = self.value.to_values(list(literal.entries.values()), context)
+                made = dict(zip(literal.entries, values, strict=True))
+                return made if self._make is dict else self._make(made)
+            except ValueConversionError:
+                pass  # once more, to say under which key
+        convert = self.value.to_python
         key = ""
         try:
             for key, item in literal.entries.items():
@@ -162,7 +174,7 @@ class PairsConverter(MappingConverter):
         literals: list[Literal] = []
         try:
             for item in value.values():
-                literals.append(self.value.to_literal(item, context))
+                literals.append(self.value.to_literal(item, context))  # noqa: PERF401 - its length tells the key
         except ValueConversionError as error:
             raise error.within(f"[{python_keys[len(literals)]!r}]") from error.__cause__
         pairs = sorted(zip(keys, literals, strict=True), key=lambda pair: sorting_key(pair[0]))

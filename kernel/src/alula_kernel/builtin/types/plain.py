@@ -77,7 +77,7 @@ def _encode_items(items: Any, depth: int) -> list[Any]:
     made: list[Any] = []
     try:
         for item in items:
-            made.append(encode_plain(item, depth + 1))
+            made.append(encode_plain(item, depth + 1))  # noqa: PERF401 - its length is the index of what failed
     except ValueConversionError as error:
         raise error.within(f"[{len(made)}]") from None
     return made

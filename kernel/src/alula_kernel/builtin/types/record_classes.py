@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from ... import types
 from ...contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
 from ...errors import UnsupportedTypeError, ValueConversionError
 from ...literals import Literal, MapLiteral
@@ -42,7 +41,9 @@ def record_fields(request: TypeRequest, plans: Sequence[FieldPlan], hints: Mappi
     """
     name = type_name(request.python_type)
     return [
-        RecordField(plan.name, member_converter(request, hints.get(plan.name, Any), f"{name}.{plan.name}"), plan.required)
+        RecordField(
+            plan.name, member_converter(request, hints.get(plan.name, Any), f"{name}.{plan.name}"), plan.required
+        )
         for plan in plans
     ]
 
@@ -64,7 +65,13 @@ class ClassConverter(RecordConverter):
     __slots__ = ("_arguments", "_bypass", "_defaults", "_exact")
 
     def __init__(
-        self, request: TypeRequest, fields: Sequence[RecordField], plans: Sequence[FieldPlan], *, exact: bool, bypass: bool
+        self,
+        request: TypeRequest,
+        fields: Sequence[RecordField],
+        plans: Sequence[FieldPlan],
+        *,
+        exact: bool,
+        bypass: bool,
     ) -> None:
         super().__init__(request, fields)
         self._arguments = {plan.name: plan.argument for plan in plans}
@@ -77,7 +84,9 @@ class ClassConverter(RecordConverter):
             return self.cls(**values)
         if self._bypass:
             return self._assigned(self.cls.__new__(self.cls), {**self._default_values(values), **values})
-        made = self.cls(**{argument: values[name] for name, argument in self._arguments.items() if argument and name in values})
+        made = self.cls(
+            **{argument: values[name] for name, argument in self._arguments.items() if argument and name in values}
+        )
         return self._assigned(made, {name: item for name, item in values.items() if not self._arguments[name]})
 
     def _restore(self, values: dict[str, Any]) -> Any:
@@ -253,7 +262,8 @@ class NamedTupleTransformer(TypeTransformer):
         cls = request.origin
         if not any("__annotations__" in vars(base) for base in cls.__mro__):
             raise UnsupportedTypeError(
-                f"{type_name(cls)} does not declare the types of its fields", hint="Use typing.NamedTuple or a dataclass."
+                f"{type_name(cls)} does not declare the types of its fields",
+                hint="Use typing.NamedTuple or a dataclass.",
             )
         plans = [FieldPlan(name, name not in cls._field_defaults, name) for name in cls._fields]
         return NamedTupleConverter(request, record_fields(request, plans, field_hints(cls, request.python_type)))

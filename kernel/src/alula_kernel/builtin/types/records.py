@@ -44,7 +44,7 @@ class RecordConverter(StructureConverter[Any]):
         fields: The fields in order of declaration.
     """
 
-    __slots__ = ("_required", "_writers", "by_name", "cls", "fields")
+    __slots__ = ("_readers", "_required", "_writers", "by_name", "cls", "fields")
 
     example = '{"name": "value"}'
 
@@ -58,6 +58,7 @@ class RecordConverter(StructureConverter[Any]):
             tuple(types.FieldType(field.name, field.converter.literal_type, field.required) for field in fields),
         )
         self._writers = tuple((field.name, field.converter.to_literal) for field in fields)
+        self._readers = tuple((field.name, field.converter.to_python) for field in fields)
         self._required = frozenset(field.name for field in fields if field.required)
 
     def _make(self, values: dict[str, Any]) -> Any:
@@ -116,17 +117,16 @@ class RecordConverter(StructureConverter[Any]):
         values: dict[str, Any] = {}
         name = ""
         try:
-            for field in self.fields:
-                name = field.name
+            for name, convert in self._readers:
                 entry = entries.get(name)
                 if entry is not None:
-                    values[name] = field.converter.to_python(entry, context)
-                elif field.required:
-                    raise self._missing([name])
+                    values[name] = convert(entry, context)
         except ValueConversionError as error:
             raise error.within(name) from error.__cause__
         except RecursionError:
             raise too_deep() from None
+        if not self._required <= values.keys():
+            raise self._missing([field.name for field in self.fields if field.required and field.name not in values])
         return self._construct(self._restore, values)
 
     def _construct(self, make: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
@@ -134,7 +134,7 @@ class RecordConverter(StructureConverter[Any]):
             return make(values)
         except ValueConversionError:
             raise
-        except Exception as error:  # noqa: BLE001 - the class is the user's and may raise anything
+        except Exception as error:  # the class is the user's and may raise anything
             raise ValueConversionError(
                 f"{self.describe()} refused its fields: {type(error).__name__}: {error}",
             ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -68,7 +68,7 @@ class NoneConverter(BuiltinConverter[None]):
             ValueConversionError: It is something else.
         """
         if value is None or (isinstance(value, str) and value.strip().lower() in _TEXT_OF_NONE):
-            return None
+            return
         raise self.refuse(value)
 
     def from_text(self, text: str, context: ConversionContext) -> None:
@@ -118,7 +118,7 @@ class BoolConverter(ScalarConverter[bool]):
     plain_type = bool
     simple = types.BOOL
 
-    def to_literal(self, value: bool, context: ConversionContext) -> Literal:
+    def to_literal(self, value: Any, context: ConversionContext) -> Literal:
         """Convert a boolean, Python's or numpy's.
 
         Raises:
@@ -224,7 +224,7 @@ class IntConverter(ScalarConverter[int]):
             ValueConversionError: The literal is not an integer.
         """
         if type(literal) is Scalar and type(literal.value) is int:
-            return literal.value if self._subclass is None else self._subclass(literal.value)  # type: ignore[no-any-return]
+            return literal.value if self._subclass is None else self._subclass(literal.value)
         return self.unwrapped(literal, context)
 
     def accepts(self, value: Any) -> bool:
@@ -319,7 +319,7 @@ class FloatConverter(ScalarConverter[float]):
             number = float(literal.value)  # type: ignore[union-attr, arg-type]
         else:
             return self.unwrapped(literal, context)
-        return number if self._subclass is None else self._subclass(number)  # type: ignore[no-any-return]
+        return number if self._subclass is None else self._subclass(number)
 
     def accepts(self, value: Any) -> bool:
         """Tell whether the value is a real number and no boolean."""
@@ -345,7 +345,7 @@ class FloatConverter(ScalarConverter[float]):
             number = float(text)
         except ValueError:
             raise self.refuse(text) from None
-        return number if self._subclass is None else self._subclass(number)  # type: ignore[no-any-return]
+        return number if self._subclass is None else self._subclass(number)
 
 
 class StrConverter(ScalarConverter[str]):
@@ -370,6 +370,16 @@ class StrConverter(ScalarConverter[str]):
             check_text(value)
         return Scalar(value)
 
+    def to_literals(self, values: Sequence[Any], context: ConversionContext) -> list[Literal]:
+        """Convert many texts, at once where all are ASCII.
+
+        Raises:
+            ValueConversionError: One of them is not a string; its location is its index.
+        """
+        if set(map(type, values)) == {str} and all(map(str.isascii, values)):
+            return list(map(Scalar, values))
+        return super().to_literals(values, context)
+
     def to_python(self, literal: Literal, context: ConversionContext) -> str:
         """Convert back.
 
@@ -377,7 +387,7 @@ class StrConverter(ScalarConverter[str]):
             ValueConversionError: The literal is not a string.
         """
         if type(literal) is Scalar and type(literal.value) is str:
-            return literal.value if self._subclass is None else self._subclass(literal.value)  # type: ignore[no-any-return]
+            return literal.value if self._subclass is None else self._subclass(literal.value)
         return self.unwrapped(literal, context)
 
     def accepts(self, value: Any) -> bool:
@@ -444,7 +454,7 @@ class BytesConverter(BuiltinConverter[bytes]):
             ValueConversionError: The literal is not bytes.
         """
         if type(literal) is Bytes:
-            return literal.value if self._subclass is None else self._subclass(literal.value)  # type: ignore[no-any-return]
+            return literal.value if self._subclass is None else self._subclass(literal.value)
         return self.unwrapped(literal, context)
 
     def accepts(self, value: Any) -> bool:
@@ -489,7 +499,7 @@ class ScalarTransformer(TypeTransformer):
     name = "scalars"
     python_types = (type(None), bool, int, float, str, bytes)
 
-    _converters: dict[type, type[Converter[Any]]] = {
+    _converters: dict[type, Callable[[Any], Converter[Any]]] = {
         bool: BoolConverter,
         int: IntConverter,
         float: FloatConverter,

@@ -43,11 +43,13 @@ def restore_all(item: Converter[Any], literals: Sequence[Literal], context: Conv
     return _each(item.to_python, literals, context)
 
 
-def _each(convert: Callable[[Any, ConversionContext], Any], values: Iterable[Any], context: ConversionContext) -> list[Any]:
+def _each(
+    convert: Callable[[Any, ConversionContext], Any], values: Iterable[Any], context: ConversionContext
+) -> list[Any]:
     made: list[Any] = []
     try:
         for value in values:
-            made.append(convert(value, context))
+            made.append(convert(value, context))  # noqa: PERF401 - its length is the index of what failed
     except ValueConversionError as error:
         raise error.within(f"[{len(made)}]") from error.__cause__
     return made
@@ -79,7 +81,11 @@ class ListConverter(StructureConverter[Any]):
     example = "[1, 2]"
 
     def __init__(
-        self, python_type: Any, item: Converter[Any], accepted: type | tuple[type, ...], make: Callable[[list[Any]], Any]
+        self,
+        python_type: Any,
+        item: Converter[Any],
+        accepted: type | tuple[type, ...],
+        make: Callable[[list[Any]], Any],
     ) -> None:
         self.python_type = python_type
         self.item = item
@@ -93,13 +99,12 @@ class ListConverter(StructureConverter[Any]):
         Raises:
             ValueConversionError: The value is not such a collection, or an item is not of its type.
         """
-        if type(value) is not list:
+        if type(value) is not list or self._make is not list:
             # A text is a sequence of texts, but nobody means that.
             if not isinstance(value, self._accepted) or isinstance(value, (str, bytes)):
                 raise self.refuse(value)
-            value = list(value)
-        elif self._make is not list and not isinstance(value, self._accepted):
-            raise self.refuse(value)
+            items: Any = value
+            value = list(items)
         return ListLiteral(convert_all(self.item, value, context))
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
@@ -157,7 +162,8 @@ class SetConverter(ListConverter):
         """
         if not isinstance(value, self._accepted):
             raise self.refuse(value)
-        return ListLiteral(sorted(convert_all(self.item, list(value), context), key=sorting_key))
+        items: Any = value
+        return ListLiteral(sorted(convert_all(self.item, list(items), context), key=sorting_key))
 
 
 class TupleConverter(StructureConverter[Any]):

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 
 from ...errors import ValueConversionError
 
-_DATETIME = re.compile(
-    r"""
+_DATETIME = r"""(?x)
     (?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)
     (?:[Tt\ ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?
        \ ?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d(?::\d\d(?:\.\d{1,6})?)?)?)?
        (?:\[(?P<zone>[\w+/-]+)\])?
     )?
-    """,
-    re.VERBOSE,
-)
-_OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?")
-_RELATIVE = re.compile(r"(?P<start>.+?)\s+(?P<sign>[+-])\s+(?P<duration>.+)|(?P<word>[a-z]+)(?P<sign2>[+-])(?P<rest>.+)")
-
-_ISO_DURATION = re.compile(
-    r"""
+"""
+_OFFSET = r"([+-])(\d\d)(?::?(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?"
+_RELATIVE = r"(?P<start>.+?)\s+(?P<sign>[+-])\s+(?P<duration>.+)|(?P<word>[a-z]+)(?P<sign2>[+-])(?P<rest>.+)"
+_ISO_DURATION = r"""(?xi)
     (?P<sign>[+-])?P(?=[\dT])
     (?:(?P<W>\d+(?:[.,]\d+)?)W)?
     (?:(?P<D>\d+(?:[.,]\d+)?)D)?
@@ -30,16 +26,28 @@ _ISO_DURATION = re.compile(
        (?:(?P<M>\d+(?:[.,]\d+)?)M)?
        (?:(?P<S>\d+(?:[.,]\d+)?)S)?
     )?
-    """,
-    re.VERBOSE | re.IGNORECASE,
+"""
+_CLOCK_DURATION = (
+    r"(?i)(?P<sign>[+-])?\s*(?:(?P<D>\d+)\s*d(?:ays?)?,?\s*)?(?P<H>\d+):(?P<M>\d\d)(?::(?P<S>\d\d(?:\.\d+)?))?"
 )
-_CLOCK_DURATION = re.compile(
-    r"(?P<sign>[+-])?\s*(?:(?P<D>\d+)\s*d(?:ays?)?,?\s*)?(?P<H>\d+):(?P<M>\d\d)(?::(?P<S>\d\d(?:\.\d+)?))?", re.IGNORECASE
-)
-_AMOUNT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zµμ]+)[\s,]*(?:and\s+)?", re.IGNORECASE)
+_AMOUNT = r"(?i)(\d+(?:\.\d*)?|\.\d+)\s*([a-z\u00b5\u03bc]+)[\s,]*(?:and\s+)?"
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is first needed; compiling all of them at import would take a millisecond."""
+    return re.compile(pattern, re.ASCII)
+
 
 _SECOND = 1_000_000
-_MICROSECONDS_OF = {"W": 604_800 * _SECOND, "D": 86_400 * _SECOND, "H": 3_600 * _SECOND, "M": 60 * _SECOND, "S": _SECOND}
+_MICROSECONDS_OF = {
+    "W": 604_800 * _SECOND,
+    "D": 86_400 * _SECOND,
+    "H": 3_600 * _SECOND,
+    "M": 60 * _SECOND,
+    "S": _SECOND,
+}
 _UNITS = {
     **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), _MICROSECONDS_OF["W"]),
     **dict.fromkeys(("d", "day", "days"), _MICROSECONDS_OF["D"]),
@@ -47,7 +55,7 @@ _UNITS = {
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), _MICROSECONDS_OF["M"]),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), _SECOND),
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1_000),
-    **dict.fromkeys(("us", "µs", "μs", "microsecond", "microseconds"), 1),
+    **dict.fromkeys(("us", "\u00b5s", "\u03bcs", "microsecond", "microseconds"), 1),
 }
 
 DURATION_HINT = "Use 90s, 1h 30m, 1.5 hours, 2 days, 1:30:00, a number of seconds, or ISO 8601 as PT1H30M."
@@ -85,7 +93,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def _iso_duration(text: str) -> int | None:
-    match = _ISO_DURATION.fullmatch(text) or _CLOCK_DURATION.fullmatch(text)
+    match = _compiled(_ISO_DURATION).fullmatch(text) or _compiled(_CLOCK_DURATION).fullmatch(text)
     if match is None:
         return None
     groups = match.groupdict()
@@ -96,13 +104,13 @@ def _iso_duration(text: str) -> int | None:
 def _human_duration(text: str) -> int | None:
     negative = text.startswith("-")
     rest = text.lstrip("+-").strip() if text[:1] in {"+", "-"} else text
-    if re.fullmatch(r"\d+(\.\d*)?|\.\d+", rest):
+    if _compiled(_NUMBER).fullmatch(rest):
         total = _scaled(rest, _SECOND)
         return -total if negative else total
     total = 0
     position = 0
     while position < len(rest):
-        match = _AMOUNT.match(rest, position)
+        match = _compiled(_AMOUNT).match(rest, position)
         if match is None or (size := _UNITS.get(match[2].lower())) is None:
             return None
         total += _scaled(match[1], size)
@@ -133,21 +141,21 @@ def format_datetime(moment: datetime) -> str:
 
 def parse_iso_datetime(text: str) -> datetime | None:
     """Read ISO 8601, or what `format_datetime` wrote; None if the text is neither. A date alone is its midnight."""
-    match = _DATETIME.fullmatch(text.strip())
+    match = _compiled(_DATETIME).fullmatch(text.strip())
     if match is None:
         return None
     number = {name: int(match[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")}
     microsecond = int(f"{match['fraction'] or ''}000000"[:6])
     try:
         zone = _offset(match["offset"]) if match["offset"] else None
-        moment = datetime(**number, microsecond=microsecond, tzinfo=zone)  # type: ignore[arg-type]
+        moment = datetime(**number, microsecond=microsecond, tzinfo=zone)
     except ValueError:
         return None
     return _in_zone(moment, match["zone"]) if match["zone"] else moment
 
 
 def _offset(text: str) -> tzinfo:
-    match = _OFFSET.fullmatch(text)
+    match = _compiled(_OFFSET).fullmatch(text)
     if match is None:
         return timezone.utc
     sign, hours, minutes, seconds, fraction = match.groups()
@@ -192,7 +200,7 @@ def parse_datetime(text: str, now: datetime | None = None) -> datetime:
     stripped = text.strip()
     word = stripped.lower()
     if word in {"now", "today", "yesterday", "tomorrow"}:
-        present = datetime.now().astimezone() if now is None else now  # noqa: DTZ005 - made aware at once
+        present = datetime.now().astimezone() if now is None else now
         if word == "now":
             return present
         days = {"today": 0, "yesterday": -1, "tomorrow": 1}[word]
@@ -202,7 +210,7 @@ def parse_datetime(text: str, now: datetime | None = None) -> datetime:
         return datetime.combine(day, time(), present.tzinfo)
     if (moment := parse_iso_datetime(stripped)) is not None:
         return moment
-    if (match := _RELATIVE.fullmatch(word)) is not None:
+    if (match := _compiled(_RELATIVE).fullmatch(word)) is not None:
         start = parse_datetime(match["start"] or match["word"], now)
         duration = parse_duration(match["duration"] or match["rest"])
         try:

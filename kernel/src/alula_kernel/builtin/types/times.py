@@ -141,7 +141,7 @@ class DateConverter(TimeConverter[date]):
         if text is None:
             return self.unwrapped(literal, context)
         try:
-            return (self._subclass or date).fromisoformat(text)  # type: ignore[no-any-return]
+            return (self._subclass or date).fromisoformat(text)
         except ValueError:
             raise self.refuse(text) from None
 

@@ -14,7 +14,7 @@ from typing import Any
 from ... import types
 from ...contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
 from ...errors import UnsupportedTypeError, ValueConversionError
-from ...literals import NONE, Hashed, Literal, Scalar, UnionLiteral
+from ...literals import NONE, Hashed, Literal, Scalar, UnionLiteral, unwrap
 from ...registry import type_name
 from .base import BuiltinConverter
 from .fitting import fits, plain_class
@@ -52,13 +52,10 @@ class OptionalConverter(BuiltinConverter[Any]):
         Raises:
             ValueConversionError: The literal is neither None nor of the type.
         """
-        while type(literal) is UnionLiteral or type(literal) is Hashed:
-            if type(self.inner.literal_type) is types.UnionOf:
-                break
-            literal = literal.value
-        if type(literal) is Scalar and literal.value is None:
-            return None
-        return self._read(literal, context)
+        if type(literal) is Scalar:
+            return None if literal.value is None else self._read(literal, context)
+        inner = unwrap(literal)
+        return None if type(inner) is Scalar and inner.value is None else self._read(literal, context)
 
     def accepts(self, value: Any) -> bool:
         """Tell whether the value is None or would be taken."""
@@ -180,8 +177,12 @@ class UnionConverter(BuiltinConverter[Any]):
         Raises:
             ValueConversionError: It describes none of them; the message gives the reason of each.
         """
-        first = [v for v in self.variants if plain_class(v.literal_type) is type(value)]
-        return self._first_that_takes("from_plain", value, first, context)
+        return self._first_that_takes("from_plain", value, self._of_class(type(value)), context)
+
+    def _of_class(self, cls: type) -> list[Converter[Any]]:
+        """Return the variants whose plain data is of a class; an integer is a float if no variant is an integer."""
+        found = [variant for variant in self.variants if plain_class(variant.literal_type) is cls]
+        return found if found or cls is not int else self._of_class(float)
 
     def from_text(self, text: str, context: ConversionContext) -> Any:
         """Take what describes a value of a variant.
@@ -199,12 +200,11 @@ class UnionConverter(BuiltinConverter[Any]):
         except (ValueError, RecursionError):
             plain = text
         if plain is not text:
-            for variant in self.variants:
-                if plain_class(variant.literal_type) is type(plain):
-                    try:
-                        return variant.from_plain(plain, context)
-                    except ValueConversionError:
-                        continue
+            for variant in self._of_class(type(plain)):
+                try:
+                    return variant.from_plain(plain, context)
+                except ValueConversionError:
+                    continue
         return self._first_that_takes("from_text", text, [], context)
 
     def _first_that_takes(

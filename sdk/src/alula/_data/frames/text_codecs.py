@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import msgspec
+
 from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Column
 
