@@ -35,7 +35,7 @@ class HashMethod(Generic[T]):
         Raises:
             ValueConversionError: The function did not return a string.
         """
-        found = self._function(value)
+        found: Any = self._function(value)
         if not isinstance(found, str):
             name = getattr(self._function, "__qualname__", repr(self._function))
             raise ValueConversionError(

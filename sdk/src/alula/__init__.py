@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from alula_kernel.errors import NonRecoverableError, RecoverableError
     from alula_kernel.hashing import HashMethod
 
-    from . import _file_types as file_types
     from . import _report as report
     from ._app import App, current_app
     from ._body import IgnoreOutputs
@@ -24,6 +23,17 @@ if TYPE_CHECKING:
     from ._checkpoint import Checkpoint, latest_checkpoint
     from ._conditional import conditional
     from ._context import ctx, current_context
+    from ._data import file_types
+    from ._data.columns import kwtypes
+    from ._data.dataframe import DataFrame, StructuredDataset, register_dataframe_handler
+    from ._data.dataframe_converter import FrameTransformer
+    from ._data.directory import BatchSize, Dir, Directory
+    from ._data.file import File
+    from ._data.frames.handlers import DataFrameDecoder, DataFrameEncoder, FrameSource, FrameTarget
+    from ._data.json_iterator import JSON
+    from ._data.pickle import Pickle
+    from ._data.renderers import ArrowRenderer, TopFrameRenderer
+    from ._data.schema import Schema
     from ._docs import Documentation, SourceCode
     from ._environment import TaskEnvironment
     from ._gates import approve, sleep, wait_for_input
@@ -46,25 +56,38 @@ if TYPE_CHECKING:
 _HOMES = {
     "Annotations": "._options",
     "App": "._app",
+    "ArrowRenderer": "._data.renderers",
     "Backoff": "._overrides",
+    "BatchSize": "._data.directory",
     "Cache": "._cache",
     "CachePolicy": "._cache",
     "Checkpoint": "._checkpoint",
     "CronSchedule": "._schedule",
+    "DataFrame": "._data.dataframe",
+    "DataFrameDecoder": "._data.frames.handlers",
+    "DataFrameEncoder": "._data.frames.handlers",
     "Deck": "._report",
     "DeckField": "._report",
+    "Dir": "._data.directory",
+    "Directory": "._data.directory",
     "Documentation": "._docs",
+    "File": "._data.file",
     "FixedRate": "._schedule",
+    "FrameSource": "._data.frames.handlers",
+    "FrameTarget": "._data.frames.handlers",
+    "FrameTransformer": "._data.dataframe_converter",
     "FunctionBodyPolicy": "._cache",
     "FunctionTask": "._task",
     "HashMethod": "alula_kernel.hashing",
     "IgnoreOutputs": "._body",
     "ImperativeWorkflow": "._workflow",
+    "JSON": "._data.json_iterator",
     "Labels": "._options",
     "LaunchPlan": "._launch_plan",
     "NonRecoverableError": "alula_kernel.errors",
     "Options": "._options",
     "OutputLocation": "._shell",
+    "Pickle": "._data.pickle",
     "RawOutputDataConfig": "._options",
     "RecoverableError": "alula_kernel.errors",
     "Resources": "._resources",
@@ -74,12 +97,15 @@ _HOMES = {
     "SQLTask": "._sql",
     "SQLite3Config": "._sql",
     "SQLite3Task": "._sql",
+    "Schema": "._data.schema",
     "ShellTask": "._shell",
     "SourceCode": "._docs",
+    "StructuredDataset": "._data.dataframe",
     "Task": "._task",
     "TaskEnvironment": "._environment",
     "TaskMetadata": "._settings_of",
     "Timeout": "._overrides",
+    "TopFrameRenderer": "._data.renderers",
     "VersionParameters": "._cache",
     "Workflow": "._workflow",
     "WorkflowError": "._workflow",
@@ -91,11 +117,13 @@ _HOMES = {
     "current_app": "._app",
     "current_context": "._context",
     "dynamic": "._task",
+    "kwtypes": "._data.columns",
     "latest_checkpoint": "._checkpoint",
     "map_task": "._map",
     "reference_launch_plan": "._reference",
     "reference_task": "._reference",
     "reference_workflow": "._reference",
+    "register_dataframe_handler": "._data.dataframe",
     "run": "._run",
     "run_async": "._run",
     "sleep": "._gates",
@@ -105,7 +133,7 @@ _HOMES = {
 }
 """The module in which each public name is defined."""
 
-_MODULES = {"errors": "alula_kernel.errors", "report": "._report"}
+_MODULES = {"errors": "alula_kernel.errors", "file_types": "._data.file_types", "report": "._report"}
 """Public modules, by the name under which they are reached."""
 
 

@@ -12,13 +12,12 @@ import shutil
 import string
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from collections.abc import Mapping
 from pathlib import Path
 
 from alula_kernel.errors import UnknownNameError, UsageError
 
+_TEMPLATES = Path(__file__).parent / "_templates"
 _SUFFIX = ".tmpl"
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _OURS = frozenset({"alula", "alula_kernel", "alula_server"})
@@ -78,19 +77,20 @@ def render(template: str, target: Path, values: Mapping[str, str]) -> Path:
         UnknownNameError: There is no such template.
         UsageError: The folder exists and is not empty, or cannot be written.
     """
-    source = files("alula") / "_templates" / template
+    source = _TEMPLATES / template
     if not source.is_dir():
-        raise UnknownNameError.among("template", template, [t.name for t in source.joinpath("..").iterdir()])
+        raise UnknownNameError.among("template", template, [folder.name for folder in _TEMPLATES.iterdir()])
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError(f"{target} exists already", hint="Choose another name, or remove it first.")
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".alula-new-") as stage:
             made = Path(stage) / "new"
-            for path, text in _files(source):
-                destination = made / path.replace("__package__", values.get("package", "")).replace("dot_", ".")
+            for file in sorted(source.rglob(f"*{_SUFFIX}")):
+                destination = made / _rendered_path(file.relative_to(source), values)
                 destination.parent.mkdir(parents=True, exist_ok=True)
-                destination.write_text(string.Template(text).substitute(values), encoding="utf-8")
+                text = string.Template(file.read_text(encoding="utf-8")).substitute(values)
+                destination.write_text(text, encoding="utf-8")
             if target.exists():
                 target.rmdir()
             shutil.move(made, target)
@@ -99,13 +99,9 @@ def render(template: str, target: Path, values: Mapping[str, str]) -> Path:
     return target
 
 
-def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the path, without the suffix, and the text of every file of a template."""
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _files(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(_SUFFIX):
-            yield prefix + entry.name.removesuffix(_SUFFIX), entry.read_text(encoding="utf-8")
+def _rendered_path(path: Path, values: Mapping[str, str]) -> Path:
+    parts = [values["package"] if part == "__package__" else part for part in path.with_suffix("").parts]
+    return Path(*(f".{part.removeprefix('dot_')}" if part.startswith("dot_") else part for part in parts))
 
 
 def _kernel_versions() -> dict[str, str]:

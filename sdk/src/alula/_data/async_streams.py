@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a blocking function in a thread; asyncio is imported only by programs that use it."""
+    import asyncio
+
+    return await asyncio.to_thread(function, *arguments)
 
 
 class AsyncStream:
@@ -20,23 +29,23 @@ class AsyncStream:
 
     async def read(self, size: int = -1) -> Any:
         """Read up to `size` bytes or characters, or to the end."""
-        return await asyncio.to_thread(self._stream.read, size)
+        return await in_thread(self._stream.read, size)
 
     async def readline(self) -> Any:
         """Read a line; empty at the end."""
-        return await asyncio.to_thread(self._stream.readline)
+        return await in_thread(self._stream.readline)
 
     async def write(self, data: Any) -> int:
         """Write bytes or text and return how much was written."""
-        return await asyncio.to_thread(self._stream.write, data)
+        return await in_thread(self._stream.write, data)
 
     async def seek(self, offset: int, whence: int = 0) -> int:
         """Move to a position, where the protocol allows."""
-        return await asyncio.to_thread(self._stream.seek, offset, whence)
+        return await in_thread(self._stream.seek, offset, whence)
 
     async def flush(self) -> None:
         """Hand on what is buffered."""
-        await asyncio.to_thread(self._stream.flush)
+        await in_thread(self._stream.flush)
 
     def __aiter__(self) -> AsyncStream:
         return self
@@ -58,9 +67,9 @@ class AsyncOpen:
         self._opening = opening
 
     async def __aenter__(self) -> AsyncStream:
-        return AsyncStream(await asyncio.to_thread(self._opening.__enter__))
+        return AsyncStream(await in_thread(self._opening.__enter__))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self._opening.__exit__, kind, error, traceback)
+        await in_thread(self._opening.__exit__, kind, error, traceback)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from alula_kernel.errors import UnsupportedTypeError, UsageError, ValueConversio
 from alula_kernel.literals import Column, Dataset
 from alula_kernel.uris import child_uri, is_uri, name_of, path_of, scheme_of, uri_of
 
+from .async_streams import in_thread
 from .columns import check_columns, columns_of
 from .file import content_key
 from .frames.handlers import DEFAULT_FORMAT, DataFrameHandlers, FrameSource, FrameTarget, Handler, frame_format
@@ -312,7 +312,7 @@ class DataFrame:
 
     async def all_async(self) -> Any:
         """Do what `all` does, in a thread."""
-        return await asyncio.to_thread(self.all)
+        return await in_thread(self.all)
 
     def _is_as_asked(self) -> bool:
         if self._frame is None or self._columns:

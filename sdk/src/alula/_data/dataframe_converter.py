@@ -195,28 +195,6 @@ class FrameConverter(Converter[Any]):
         return f"{self._class.__module__.partition('.')[0]}.{self._class.__qualname__}"
 
 
-class DataFrameTransformer(TypeTransformer):
-    """Makes converters of `DataFrame`.
-
-    Args:
-        handlers: Encoders and decoders of all classes of frames.
-    """
-
-    name = "dataframe"
-    python_types: Sequence[type | str] = (DataFrame,)
-
-    def __init__(self, handlers: DataFrameHandlers) -> None:
-        self.handlers = handlers
-
-    def converter(self, request: TypeRequest) -> DataFrameConverter:
-        """Make a converter."""
-        return DataFrameConverter(request, self.handlers)
-
-    def python_type(self, literal_type: LiteralType) -> Any | None:
-        """Return `DataFrame` for data frames."""
-        return DataFrame if isinstance(literal_type, DatasetOf) else None
-
-
 class FrameTransformer(TypeTransformer):
     """Makes converters of frames that are annotated by their class; a plugin registers one with its own handlers.
 
@@ -235,15 +213,26 @@ class FrameTransformer(TypeTransformer):
         """Tell whether there is a handler for the class."""
         return isinstance(request.origin, type) and self.handlers.handles(request.origin)
 
-    def converter(self, request: TypeRequest) -> FrameConverter:
+    def converter(self, request: TypeRequest) -> Converter[Any]:
         """Make a converter."""
         return FrameConverter(request, self.handlers)
 
 
-def dataframe_transformers() -> list[TypeTransformer]:
-    """Make the transformers of data frames, which share one registry of handlers."""
-    handlers = builtin_handlers()
-    return [DataFrameTransformer(handlers), FrameTransformer("dataframe-libraries", FRAME_NAMES, handlers)]
+class DataFrameTransformer(FrameTransformer):
+    """Makes converters of `DataFrame`, and of the frames of the libraries that Alula knows."""
+
+    def __init__(self) -> None:
+        super().__init__("dataframe", (DataFrame, *FRAME_NAMES), builtin_handlers())
+
+    def converter(self, request: TypeRequest) -> Converter[Any]:
+        """Make a converter."""
+        if isinstance(request.origin, type) and issubclass(request.origin, DataFrame):
+            return DataFrameConverter(request, self.handlers)
+        return super().converter(request)
+
+    def python_type(self, literal_type: LiteralType) -> Any | None:
+        """Return `DataFrame` for data frames."""
+        return DataFrame if isinstance(literal_type, DatasetOf) else None
 
 
 def _converter(types: Any, value: Any) -> Any:

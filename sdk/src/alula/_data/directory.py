@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fnmatch
 import os
@@ -18,6 +17,7 @@ from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.uris import child_uri, path_of, scheme_of, uri_of
 
+from .async_streams import in_thread
 from .file import File, content_key
 from .formats import F
 from .handle import Handle, LocalPath, absolute
@@ -246,7 +246,7 @@ class Directory(Handle[F]):
 
     async def walk_async(self, recursive: bool = True, max_depth: int | None = None) -> AsyncIterator[File[Any]]:
         """Do what `walk` does; it is listed in a thread."""
-        for file in await asyncio.to_thread(lambda: list(self.walk(recursive, max_depth))):
+        for file in await in_thread(lambda: list(self.walk(recursive, max_depth))):
             yield file
 
     def list_files(self) -> list[File[Any]]:
@@ -259,7 +259,7 @@ class Directory(Handle[F]):
 
     async def list_files_async(self) -> list[File[Any]]:
         """Do what `list_files` does, in a thread."""
-        return await asyncio.to_thread(self.list_files)
+        return await in_thread(self.list_files)
 
     def get_file(self, file_name: str) -> File[Any] | None:
         """Return the file of a name below it, or None if there is none."""
@@ -271,7 +271,7 @@ class Directory(Handle[F]):
 
     async def get_file_async(self, file_name: str) -> File[Any] | None:
         """Do what `get_file` does, in a thread."""
-        return await asyncio.to_thread(self.get_file, file_name)
+        return await in_thread(self.get_file, file_name)
 
     def crawl(
         self, maxdepth: int | None = None, topdown: bool = True, detail: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 from abc import abstractmethod
@@ -16,6 +15,7 @@ from alula_kernel.errors import UsageError, ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.uris import is_uri, name_of, path_of, scheme_of, uri_of
 
+from .async_streams import in_thread
 from .formats import F, Formatted, normal_format
 from .surroundings import current_storage, new_uri
 
@@ -209,7 +209,7 @@ class Handle(Formatted[F], os.PathLike[str]):
 
     async def download_async(self, local_path: LocalPath | None = None) -> str:
         """Do what `download` does, in a thread."""
-        return await asyncio.to_thread(self.download, local_path)
+        return await in_thread(self.download, local_path)
 
     def exists(self) -> bool:
         """Tell whether there is anything; asks the server of a URI."""
@@ -223,7 +223,7 @@ class Handle(Formatted[F], os.PathLike[str]):
 
     async def exists_async(self) -> bool:
         """Do what `exists` does, in a thread."""
-        return await asyncio.to_thread(self.exists)
+        return await in_thread(self.exists)
 
     def _materialise(self) -> None:
         """Call the author's downloader, the first time that the data is needed."""

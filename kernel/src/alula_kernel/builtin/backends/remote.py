@@ -236,8 +236,9 @@ class FsspecBackend(BlobBackend):
         def remove(fs: Any, path: str) -> None:
             fs.invalidate_cache()
             found = fs.find(path, withdirs=True, detail=True)
-            folders = [name for name, info in found.items() if info.get("type") == "directory"]
-            _delete_all(fs, [name for name in found if name not in folders] or ([] if folders else [path]))
+            folders = {name for name, info in found.items() if info.get("type") == "directory"}
+            # An object store may have an object whose name is also a prefix of others.
+            _delete_all(fs, sorted(found.keys() - folders | {path}))
             if scheme_of(uri) not in _OBJECT_STORES:
                 for folder in sorted({*folders, path}, key=len, reverse=True):
                     if fs.isdir(folder):
