@@ -312,8 +312,7 @@ def exception_for(error: ActionError, original: BaseException | None = None) -> 
         return original
     mixed = _error_class(type(original))
     try:
-        made = mixed.__new__(mixed, error)
-        TaskError.__init__(made, error)
+        made = mixed(error)
         made.__dict__.update({k: v for k, v in vars(original).items() if k != "error"})
     except Exception:  # a class whose __new__ wants other arguments
         made = RuntimeUserError(error)

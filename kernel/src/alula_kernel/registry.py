@@ -180,12 +180,14 @@ class _Building:
         index: Position on the stack of types being made.
         lowest: Lowest position that its definition refers back to; below `index`, its converter is valid only as a part
             of the definition that it refers to.
+        recursive: Whether it, or something in it, refers to itself.
         reference: What stands for the type inside its own definition, once it was asked for.
     """
 
     key: Any
     index: int
     lowest: int
+    recursive: bool = False
     reference: RecursiveConverter | None = None
 
 
@@ -205,6 +207,9 @@ class TypeRegistry:
         self._by_name: dict[str, TypeTransformer] = {}
         self._by_last_name: dict[str, list[str]] = {}
         self._memo: dict[Any, Converter[Any]] = {}
+        # Where a cycle of types is entered decides which of them is written out and which is a reference, so recursive
+        # types are made anew inside others. Else a literal type would depend on what was looked up before.
+        self._recursive_memo: dict[Any, Converter[Any]] = {}
         # Annotated types of the memo. Some keys hold the address of a piece of metadata, which must not be reused.
         self._kept: dict[Any, Any] = {}
         self._stack: list[_Building] = []
@@ -254,6 +259,7 @@ class TypeRegistry:
                 self._by_name[name] = transformer
                 self._by_last_name.setdefault(name.rpartition(".")[2], []).append(name)
             self._memo = {}
+            self._recursive_memo = {}
             self._kept = {}
             self._guessed = {}
 
@@ -272,8 +278,10 @@ class TypeRegistry:
 
     def _build(self, python_type: Any, key: Any) -> Converter[Any]:
         with self._lock:
+            if not self._stack and (known := self._recursive_memo.get(key)) is not None:
+                return known
             for open_type in self._stack:
-                if open_type.key == key:
+                if open_type.key == key and _may_be_referred_to(python_type):
                     return self._reference(open_type, python_type)
             if key in self._parts:
                 return self._part_again(key, python_type)
@@ -292,18 +300,22 @@ class TypeRegistry:
                     self._parts = {}
             if building.reference is not None:
                 building.reference.target = converter
-            if building.lowest < building.index:
+            recursive = building.recursive or building.reference is not None
+            if self._stack:
                 parent = self._stack[-1]
                 parent.lowest = min(parent.lowest, building.lowest)
+                parent.recursive = parent.recursive or recursive
+            if building.lowest < building.index:
                 if isinstance(converter.literal_type, Record):
                     self._parts[key] = converter
             else:
-                self._memo[key] = converter
+                (self._recursive_memo if recursive else self._memo)[key] = converter
                 self._kept[key] = python_type
         return converter
 
     def _reference(self, open_type: _Building, python_type: Any) -> Converter[Any]:
         self._stack[-1].lowest = min(self._stack[-1].lowest, open_type.index)
+        self._stack[-1].recursive = True
         if open_type.reference is None:
             open_type.reference = RecursiveConverter(_strip(python_type)[0])
         return open_type.reference
@@ -315,6 +327,7 @@ class TypeRegistry:
         between them, which grows with the factorial of their number.
         """
         self._stack[-1].lowest = 0
+        self._stack[-1].recursive = True
         again = RecursiveConverter(_strip(python_type)[0])
         again.target = self._parts[key]
         return again
@@ -481,6 +494,18 @@ def _strip(python_type: Any) -> tuple[Any, tuple[Any, ...]]:
             python_type = type(None)
         else:
             return python_type, metadata
+
+
+def _may_be_referred_to(python_type: Any) -> bool:
+    """Tell whether a type may stand as a name inside its own definition: a class of the user's or an alias.
+
+    Collections and unions are written out wherever they stand; every cycle goes through a class or an alias.
+    """
+    if type(python_type).__name__ == "TypeAliasType":
+        return True
+    base, _ = _strip(python_type)
+    origin = typing.get_origin(base) or base
+    return isinstance(origin, type) and origin.__module__ not in {"builtins", "collections", "collections.abc", "types"}
 
 
 def _type_key(python_type: Any) -> Any:

@@ -246,17 +246,30 @@ class LaunchPlan(Entity):
         return literals
 
     def _check_kickoff(self, schedule: ScheduleSpec | None, interface: Interface) -> None:
-        if schedule is None:
+        kickoff = schedule.kickoff_input if schedule is not None else ""
+        if not kickoff:
             return
-        kickoff = schedule.kickoff_input
-        if kickoff and kickoff not in interface.inputs:
+        if kickoff not in interface.inputs:
             raise UnknownNameError.among("kickoff_time_input_arg", kickoff, interface.inputs, location=self._location)
-        if kickoff:
-            wanted = interface.inputs[kickoff].type
-            accepts = wanted == DATETIME or (isinstance(wanted, UnionOf) and DATETIME in wanted.variants)
-            if not accepts:
-                raise UsageError(f"kickoff_time_input_arg {kickoff!r} must be a datetime input", location=self._location)
-        unbound = [name for name, variable in interface.inputs.items() if variable.required and name != kickoff]
+        wanted = interface.inputs[kickoff].type
+        if wanted != DATETIME and not (isinstance(wanted, UnionOf) and DATETIME in wanted.variants):
+            raise UsageError(f"kickoff_time_input_arg {kickoff!r} must be a datetime input", location=self._location)
+
+    def check_schedule(self) -> None:
+        """Refuse a schedule that cannot fire by itself; done before the launch plan is registered.
+
+        Runs that a person starts may give the inputs that the schedule leaves open.
+
+        Raises:
+            UsageError: It has a schedule, and a required input has no value.
+        """
+        if self.schedule is None:
+            return
+        from ._app import current_app
+
+        spec = self.spec(current_app())
+        kickoff = spec.schedule.kickoff_input if spec.schedule is not None else ""
+        unbound = [name for name, v in spec.interface.inputs.items() if v.required and name != kickoff]
         if unbound:
             raise UsageError(
                 f"{self.title} has a schedule, and nobody gives its input {unbound[0]!r}",

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import alula_kernel
+
 if TYPE_CHECKING:
     from ._compile import Compilation
     from ._context import TaskContext
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 STATE: contextvars.ContextVar[Compilation | TaskContext | None] = contextvars.ContextVar("alula_state", default=None)
 """The compilation or task context that a call belongs to; None at top level."""
 
-_OWN_FOLDERS = (str(Path(__file__).parent) + "/", str(Path(sys.modules["alula_kernel"].__file__ or "").parent) + "/")
+_OWN_FOLDERS = (str(Path(__file__).parent) + "/", str(Path(alula_kernel.__file__).parent) + "/")
 
 
 def is_own_file(filename: str) -> bool:

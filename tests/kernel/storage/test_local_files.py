@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -224,7 +225,7 @@ def test_a_circle_of_links(store: Storage, tmp_path: Path) -> None:
     assert caught.value.errno == errno.ELOOP
 
 
-def test_files_of_others(tmp_path: Path) -> None:
+def test_files_of_others() -> None:
     script = """
         import os, sys
         import shutil, urllib.parse  # now, because the new user may not be allowed to read the standard library
@@ -249,21 +250,18 @@ def test_files_of_others(tmp_path: Path) -> None:
             except StorageError as error:
                 print(str(error).replace(folder, ""))
     """
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent.stat().st_uid == os.getuid() and parent.name.startswith("pytest-"):
-            parent.chmod(0o755)
-    (tmp_path / "unreadable").write_bytes(b"x")
-    (tmp_path / "unreadable").chmod(0)
-    for name in ("locked", "hidden", "open"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_bytes(b"x")
-    (tmp_path / "open").chmod(0o777)
-    (tmp_path / "locked").chmod(0o555)
-    (tmp_path / "hidden").chmod(0)
-    result = run(script, str(tmp_path))
-    (tmp_path / "locked").chmod(0o755)
-    (tmp_path / "hidden").chmod(0o755)
+    with tempfile.TemporaryDirectory() as name:  # every folder above it may be entered by others
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "unreadable").write_bytes(b"x")
+        (folder / "unreadable").chmod(0)
+        for inner, mode in (("open", 0o777), ("locked", 0o555), ("hidden", 0)):
+            (folder / inner).mkdir()
+            (folder / inner / "file").write_bytes(b"x")
+            (folder / inner).chmod(mode)
+        result = run(script, name)
+        for inner in ("locked", "hidden"):
+            (folder / inner).chmod(0o755)
     lines = [line for line in result.stdout.splitlines() if not line.startswith("  ")]
     assert lines == [
         "cannot read file:///unreadable: permission denied",

@@ -200,7 +200,18 @@ def test_type_variable_is_refused(registry):
 
 UserId = NewType("UserId", int)
 Names = TypeAliasType("Names", list[str])
-Tree = TypeAliasType("Tree", Union[int, dict[str, "Tree"]])
+
+
+class LazyAlias:
+    """A recursive alias as the statement ``type Tree = int | dict[str, Tree]`` of Python 3.12 makes it."""
+
+    @property
+    def __value__(self) -> Any:
+        return Union[int, dict[str, Tree]]
+
+
+LazyAlias.__name__ = "TypeAliasType"
+Tree: Any = LazyAlias()
 
 
 def test_new_types_and_aliases_stand_for_what_they_name(registry, round_trip):
@@ -270,20 +281,15 @@ def test_mutual_recursion_round_trip(round_trip):
 
 def test_classes_that_all_refer_to_each_other_are_compiled_in_time():
     names = [f"Kind{i}" for i in range(30)]
-    namespace: dict[str, Any] = {}
-    for name in names:
-        annotations = {other.lower(): Optional[namespace.setdefault(other, other)] for other in ()}
-        namespace[name] = type(name, (), {"__annotations__": annotations, "__module__": "clique"})
     module = python_types.ModuleType("clique")
-    for name in names:
-        cls = namespace[name]
-        cls.__annotations__ = {other.lower(): f"Optional[{other}]" for other in names}
-        for other in names:
-            setattr(cls, other.lower(), None)
-        setattr(module, name, dataclasses.dataclass(cls))
     module.Optional = Optional  # type: ignore[attr-defined]
     sys.modules["clique"] = module
     try:
+        for name in names:
+            namespace: dict[str, Any] = {other.lower(): None for other in names}
+            namespace["__annotations__"] = {other.lower(): f"Optional[{other}]" for other in names}
+            namespace["__module__"] = "clique"
+            setattr(module, name, dataclasses.dataclass(type(name, (), namespace)))
         registry = TypeRegistry(builtin_transformers())
         began = time.perf_counter()
         converter = registry.converter(module.Kind0)
@@ -294,11 +300,8 @@ def test_classes_that_all_refer_to_each_other_are_compiled_in_time():
         del sys.modules["clique"]
 
 
-def test_recursive_alias(registry):
-    module = sys.modules[__name__]
-    tree = TypeAliasType("Tree", Union[int, list[module.Tree]])  # type: ignore[name-defined, valid-type]
-    converter = registry.converter(tree)
-    assert converter.to_python(converter.to_literal([1], None), None) == [1]
+def test_recursive_alias(round_trip):
+    round_trip(Tree, {"a": 1, "b": {"c": 2}})
 
 
 def test_failed_type_leaves_nothing_behind(registry):

@@ -128,7 +128,7 @@ def test_bool_for_a_number_says_why(registry, context):
         registry.converter(int).to_literal(True, context)
 
 
-@pytest.mark.parametrize("value", [INT64_MAX + 1, INT64_MIN - 1, 10**30, 10**10_000])
+@pytest.mark.parametrize("value", [INT64_MAX + 1, INT64_MIN - 1, 10**30, 10**10_000], ids=["max", "min", "large", "huge"])
 def test_int_beyond_64_bits(registry, context, value):
     for python_type, wrapped in ((int, value), (list[int], [value])):
         with pytest.raises(ValueConversionError, match=r"between -2\*\*63 and 2\*\*63 - 1") as raised:

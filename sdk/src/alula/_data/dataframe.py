@@ -94,7 +94,6 @@ class DataFrame:
         made._storage = storage
         made._types = types
         made._columns = columns
-        made._key = dataset.hash or ""
         return made
 
     @classmethod
@@ -159,7 +158,6 @@ class DataFrame:
         """
         made = cls(uri=uri_of(remote_path), file_format=format or "", **options)
         made._dataset = Dataset(made._uri, hash=hash, format=made.format, metadata=made.metadata)
-        made._key = hash or ""
         return made
 
     # --- what it is ---
@@ -194,7 +192,7 @@ class DataFrame:
     @property
     def hash(self) -> str | None:
         """The content's identity, if it is known; that of a frame in memory is computed when it is stored."""
-        return self._key or None
+        return self._key or (self._dataset.hash if self._dataset is not None else None)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -300,7 +298,8 @@ class DataFrame:
         if self._is_as_asked():
             return iter([self._frame])
         dataset, source = self._stored_for_reading()
-        return self._decoder(dataset).iterate(dataset, source)
+        pieces: Iterator[Any] = self._decoder(dataset).iterate(dataset, source)
+        return pieces
 
     def all_sync(self) -> Any:
         """Do what `all` does; the name in Flyte 2."""

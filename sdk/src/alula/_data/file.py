@@ -195,7 +195,7 @@ class File(Handle[F]):
             if "b" in mode:
                 yield plain
                 return
-            text = io.TextIOWrapper(cast("IO[bytes]", plain), encoding or "utf-8", errors, newline)
+            text = io.TextIOWrapper(plain, encoding or "utf-8", errors, newline)
             try:
                 yield text
             finally:
@@ -243,10 +243,9 @@ class File(Handle[F]):
         # Once it has a place of its own, other people may know it, so what is written again goes there again.
         own = "" if self._blob is not None and self._in_store(self._source) else self._source
         with self.storage.writer(name=self.name, uri=own, format=self.format) as writer:
-            yield writer
+            yield cast("IO[bytes]", writer)
         self._blob = msgspec.structs.replace(writer.blob, name=self.name, hash=self._key or writer.blob.hash)
         self._source, self._local = self._blob.uri, ""
-        self._key = self._blob.hash or ""
 
     def download(self, local_path: LocalPath | None = None) -> str:
         """Have the file on this machine.

@@ -49,7 +49,8 @@ class HandleConverter(Converter[Any]):
             value = self._class(value)
         if isinstance(value, Directory):
             return value.store(context, self._format, self._batch_size)
-        return value.store(context, self._format)
+        blob: Blob = value.store(context, self._format)
+        return blob
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
         """Make a handle.

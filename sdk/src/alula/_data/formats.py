@@ -23,6 +23,8 @@ else:
         """A class whose instances have a format, as ``File["csv"]``."""
 
         def __class_getitem__(cls, item: Any) -> Any:
+            if isinstance(item, tuple) and len(item) == 1:
+                (item,) = item  # `typing.get_type_hints` puts an alias together again from its arguments
             return cls if item == "" else FormatAlias(cls, (_format_argument(item),))
 
 
@@ -54,7 +56,7 @@ class FormatAlias(types.GenericAlias):
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        made = super().__call__(*args, **kwargs)
+        made = self.__origin__(*args, **kwargs)
         made.format = made.format or format_of(self.__args__)
         return made
 
@@ -75,12 +77,12 @@ def format_of(args: tuple[Any, ...]) -> str:
 def _format_argument(item: Any) -> Any:
     """Turn what stands between the brackets into a ``Literal``, or leave it if it names no format."""
     if isinstance(item, str):
-        return Literal[normal_format(item)]  # type: ignore[valid-type] # made at run time
+        return Literal[normal_format(item)]
     if isinstance(item, typing.TypeVar):
-        return Literal[normal_format(item.__name__)]  # type: ignore[valid-type]
+        return Literal[normal_format(item.__name__)]
     for extra in getattr(item, "__metadata__", ()):
         if isinstance(extra, FileExt):
-            return Literal[extra.extension]  # type: ignore[valid-type]
+            return Literal[extra.extension]
     return item
 
 

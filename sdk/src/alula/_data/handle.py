@@ -85,7 +85,6 @@ class Handle(Formatted[F], os.PathLike[str]):
         made._source = blob.uri
         made._blob = blob
         made._storage = storage
-        made._key = blob.hash or ""
         made.format = blob.format
         made.name = blob.name or made.name
         return made
@@ -139,7 +138,7 @@ class Handle(Formatted[F], os.PathLike[str]):
     @property
     def hash(self) -> str | None:
         """The content's identity, if it is known; that of a local path is computed when it is stored."""
-        return self._key or None
+        return self._key or (self._blob.hash if self._blob is not None else None)
 
     @property
     def size(self) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, Union
+from typing import IO, TYPE_CHECKING, Any, Union, cast
 
 import msgspec
 
@@ -84,7 +84,7 @@ class JSONIteratorConverter(Converter[Any]):
         if not self.accepts(value):
             raise self.refuse(value)
         with context.storage.writer(name="values.jsonl", format=FORMAT) as stream:
-            _write(value, stream)
+            _write(value, cast("IO[bytes]", stream))
         return msgspec.structs.replace(stream.blob, format=FORMAT)
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
@@ -129,7 +129,7 @@ class JSONTransformer(TypeTransformer):
     """Makes converters of `JSON`, ``Iterator[JSON]`` and ``Iterable[JSON]``."""
 
     name = "json"
-    python_types: Sequence[type | str] = (JSON,) if not TYPE_CHECKING else ()
+    python_types: Sequence[type | str] = (f"{__name__}.JSON",)
 
     def matches(self, request: TypeRequest) -> bool:
         """Tell whether it is an iterator or iterable of JSON."""

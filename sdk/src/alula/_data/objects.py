@@ -11,7 +11,7 @@ import os
 import shutil
 import typing
 from collections.abc import Callable, Sequence
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -111,7 +111,7 @@ class ObjectConverter(Converter[Any]):
             raise self.refuse(value)
         kind = self._kind
         with context.storage.writer(name=f"value.{kind.format}", format=kind.format) as stream:
-            kind.dump(value, stream)
+            kind.dump(value, cast("IO[bytes]", stream))
         return msgspec.structs.replace(stream.blob, format=kind.format)
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:

@@ -29,7 +29,8 @@ else:
         """
 
         def __class_getitem__(cls, item: Any) -> types.GenericAlias:
-            return types.GenericAlias(cls, (item,))
+            # `typing.get_type_hints` puts an alias together again from its arguments, which are a tuple.
+            return types.GenericAlias(cls, item if isinstance(item, tuple) else (item,))
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             raise TypeError("Pickle is an annotation; use the value itself")

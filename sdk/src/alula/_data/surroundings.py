@@ -22,7 +22,7 @@ def current_conversion() -> ConversionContext:
     from alula._context import ctx
 
     running = ctx()
-    return running.conversion() if running is not None else current_app().conversion
+    return running.conversion if running is not None else current_app().conversion
 
 
 def current_storage() -> Storage:

@@ -277,10 +277,10 @@ class ModelTransformer(TypeTransformer):
             self._complete(cls)
         fields: list[RecordField] = []
         keys: dict[str, str] = {}
+        annotated: Any = Annotated  # a checker wants its arguments written out
         for name, info in cls.model_fields.items():
-            annotation = (
-                Annotated.__class_getitem__((info.annotation, *info.metadata)) if info.metadata else info.annotation
-            )
+            parts = (info.annotation, *info.metadata)
+            annotation = annotated[parts] if info.metadata else info.annotation
             converter = self._field_converter(request, name, annotation)
             fields.append(RecordField(name, converter, info.is_required()))
             keys[name] = _validation_key(cls, name, info)

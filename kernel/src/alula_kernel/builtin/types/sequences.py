@@ -291,7 +291,7 @@ class SequenceTransformer(TypeTransformer):
                 f"no type transformer handles {type_name(request.python_type)}, a subclass of a built-in collection",
                 hint="Use list[T], set[T] or tuple[T, ...], or a dataclass with a field of that type.",
             )
-        if len(request.args) != 1 or not _is_declared(request.args[0]):
+        if len(request.args) != 1:
             raise _undeclared(request)
         item = member_converter(request, request.args[0])
         return family.converter(request.python_type, item, family.accepted, family.make)
@@ -305,10 +305,6 @@ class SequenceTransformer(TypeTransformer):
         if args == ((),):  # tuple[()] on Python 3.10
             args = ()
         return TupleConverter(request.python_type, [member_converter(request, arg) for arg in args])
-
-
-def _is_declared(arg: Any) -> bool:
-    return type(arg).__name__ not in {"TypeVar", "ParamSpec"}
 
 
 def _undeclared(request: TypeRequest) -> UnsupportedTypeError:

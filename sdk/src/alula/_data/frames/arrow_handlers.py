@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar, cast
 
 from alula_kernel.errors import AlulaError, ValueConversionError
 from alula_kernel.literals import Dataset
@@ -101,10 +101,17 @@ class ArrowEncoder(DataFrameEncoder[Any]):
             columns = schema_columns(schema)
             check_columns(target.columns, columns, "the data frame")
             with target.storage.writer(name=name, uri=target.uri, format=self._codec.format) as stream:
-                self._codec.write(regrouped(counted(reader), schema), schema, stream)
+                self._codec.write(regrouped(counted(reader), schema), schema, cast("IO[bytes]", stream))
         blob = stream.blob
-        kept = {"hash": blob.hash, "size": blob.size, "metadata": target.metadata}
-        return Dataset(blob.uri, format=self._codec.format, columns=columns, rows=rows, **kept)
+        return Dataset(
+            blob.uri,
+            hash=blob.hash,
+            size=blob.size,
+            format=self._codec.format,
+            columns=columns,
+            rows=rows,
+            metadata=target.metadata,
+        )
 
 
 class ArrowDecoder(DataFrameDecoder[Any]):

@@ -131,8 +131,8 @@ class DataFrameHandlers:
 
     def __init__(self, handlers: Sequence[Handler] = (), aliases: dict[str, str] | None = None) -> None:
         self._aliases = dict(aliases or {})
-        self._encoders: dict[tuple[str, str, str], DataFrameEncoder[Any]] = {}
-        self._decoders: dict[tuple[str, str, str], DataFrameDecoder[Any]] = {}
+        self._encoders: dict[tuple[str, str, str], Any] = {}
+        self._decoders: dict[tuple[str, str, str], Any] = {}
         self._default_format: dict[str, str] = {}
         for handler in handlers:
             self.register(handler)
@@ -150,7 +150,6 @@ class DataFrameHandlers:
         """
         name = self._aliases.get(handler.python_type, handler.python_type)
         key = (name, handler.supported_format, handler.protocol)
-        table: dict[tuple[str, str, str], Any]
         table = self._encoders if isinstance(handler, DataFrameEncoder) else self._decoders
         if key in table and not override:
             raise PluginError(f"{handler!r} handles what {table[key]!r} does", hint="Register it with override=True.")
@@ -178,11 +177,13 @@ class DataFrameHandlers:
         Raises:
             UnsupportedTypeError: There is none.
         """
-        return self._find(self._encoders, python_type, format, uri, "written as")
+        found: DataFrameEncoder[Any] = self._find(self._encoders, python_type, format, uri, "written as")
+        return found
 
     def decoder(self, python_type: Any, format: str, uri: str = "") -> DataFrameDecoder[Any]:
         """Find a decoder; arguments and errors are those of `encoder`."""
-        return self._find(self._decoders, python_type, format, uri, "read from")
+        found: DataFrameDecoder[Any] = self._find(self._decoders, python_type, format, uri, "read from")
+        return found
 
     def _find(self, table: dict[tuple[str, str, str], Any], python_type: Any, format: str, uri: str, verb: str) -> Any:
         protocol, wanted = (scheme_of(uri) if uri else ""), frame_format(format)
