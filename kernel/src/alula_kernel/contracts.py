@@ -301,6 +301,20 @@ class CallFailedError(Exception):
         self.original = original
 
 
+class ExecutorBusyError(Exception):
+    """Raised by `TaskExecutor.submit` when there is no room now, as under a quota.
+
+    It is not a failure: the action stays queued and is submitted again after a while, without counting an attempt.
+
+    Attributes:
+        retry_after_seconds: When to try again; None leaves it to the engine, which waits longer each time.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Controller(ABC):
     """What a running task may ask of the engine. It belongs to one attempt."""
 
@@ -359,6 +373,7 @@ class TaskExecutor(ABC):
                 a channel of its own, or not at all.
 
         Raises:
+            ExecutorBusyError: There is no room now; the attempt is submitted again later.
             Exception: The attempt was not started; counted as a failure of the platform.
         """
 

@@ -29,7 +29,7 @@ from .local_files import (
 )
 from .storage_errors import storage_error, translating
 from .stream_layers import LayeredWriter, compression_of, decompressed, discard, text_options
-from .uris import name_of, path_of, prefix_of, scheme_of, shown, uri_of
+from .uris import name_below, name_of, path_of, prefix_of, scheme_of, shown, uri_of
 
 ANY_SCHEME = "*"
 """Scheme of the backend that serves what no other does."""
@@ -471,7 +471,7 @@ def _safe_name(uri: str, prefix: str) -> str:
     Raises:
         StorageError: The name would lead out of a folder into which it is copied.
     """
-    name = uri.removeprefix(prefix).removeprefix("/")
+    name = name_below(uri, prefix)
     if not name or any(part in {"", ".", ".."} for part in name.split("/")) or "\0" in name:
         raise StorageError(
             f"{shown(uri)} has a name that no file below a folder can have",

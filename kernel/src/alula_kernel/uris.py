@@ -16,7 +16,7 @@ _URI = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]+::)*[A-Za-z][A-Za-z0-9+.\-]+://|f
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~\-]+")
 _PATH_SAFE = "/!$&'()*+,;=:@"
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
-_QUERY = re.compile(r"(?<=\w)\?[^\s'\"<>)]+")
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>)]*=[^\s'\"<>)]*")
 _ENCODED_SCHEMES = frozenset({"file", "http", "https"})
 
 
@@ -80,13 +80,21 @@ def child_uri(uri: str, relative: str) -> str:
         uri: The prefix, with or without a slash at its end.
         relative: Name below the prefix, not encoded, with ``/`` between its parts.
     """
-    quoted = _quote(relative) if scheme_of(uri) in _ENCODED_SCHEMES else relative
-    links = uri.split("::")
-    # In a chain the path belongs to the first link that has one: ``simplecache::s3://...`` but ``zip://...::s3://...``.
-    index = next((i for i, link in enumerate(links) if "://" in link), 0)
-    base = links[index]
-    links[index] = f"{base}{quoted}" if base.endswith("/") else f"{base}/{quoted}"
-    return "::".join(links)
+    before, base, after = _link_with_path(uri)
+    quoted = _quote(relative) if scheme_of(base) in _ENCODED_SCHEMES else relative
+    separator = "" if base.endswith("/") else "/"
+    return f"{before}{base}{separator}{quoted}{after}"
+
+
+def name_below(uri: str, prefix: str) -> str:
+    """Return the name of an object below a prefix: the inverse of `child_uri`."""
+    link, base = _link_with_path(uri)[1], _link_with_path(prefix)[1]
+    name = link.removeprefix(base).removeprefix("/")
+    if scheme_of(link) in _ENCODED_SCHEMES and "%" in name:
+        from urllib.parse import unquote_to_bytes
+
+        name = os.fsdecode(unquote_to_bytes(name))
+    return name
 
 
 def prefix_of(uri: str) -> str:
@@ -101,7 +109,7 @@ def name_of(path_or_uri: str | os.PathLike[str]) -> str:
     if scheme_of(text) == "file":
         name = os.path.basename(path_of(text))
     else:
-        first = next((link for link in text.split("::") if "://" in link), text)
+        first = _link_with_path(text)[1]
         name = first.partition("://")[2].rstrip("/").rpartition("/")[2]
         if scheme_of(first) in _ENCODED_SCHEMES:
             from urllib.parse import unquote
@@ -116,6 +124,20 @@ def shown(text: str) -> str:
     Queries are left out because that is where signed URLs keep their signature.
     """
     return _QUERY.sub("?...", _USER_INFO.sub("***@", text))
+
+
+def _link_with_path(uri: str) -> tuple[str, str, str]:
+    """Split a URI around the link of its chain that has the path.
+
+    It is the first link with a path: the last one in ``simplecache::s3://...``, the first one in ``zip://...::s3://...``.
+    """
+    links = uri.split("::")
+    index = next((i for i, link in enumerate(links) if "://" in link), 0)
+    before = "".join(f"{link}::" for link in links[:index])
+    rest = [link for link in links[index + 1 :] if "://" in link or link.isidentifier()]
+    if len(rest) < len(links) - index - 1:  # a ``::`` inside a key does not make a chain
+        return before, "::".join(links[index:]), ""
+    return before, links[index], "".join(f"::{link}" for link in rest)
 
 
 def _absolute(path: str) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._data.pickle import Pickle
     from ._data.renderers import ArrowRenderer, TopFrameRenderer
     from ._data.schema import Schema
+    from ._decorators import ClassDecorator
     from ._docs import Documentation, SourceCode
     from ._environment import TaskEnvironment
     from ._gates import approve, sleep, wait_for_input
@@ -62,6 +63,7 @@ _HOMES = {
     "Cache": "._cache",
     "CachePolicy": "._cache",
     "Checkpoint": "._checkpoint",
+    "ClassDecorator": "._decorators",
     "CronSchedule": "._schedule",
     "DataFrame": "._data.dataframe",
     "DataFrameDecoder": "._data.frames.handlers",

@@ -56,6 +56,8 @@ class PythonInterface:
             if not self.outputs:
                 return {}
             return {next(iter(self.outputs)): result}
+        if len(self.outputs) == 1 and not isinstance(result, self.output_tuple):  # one named output, returned bare
+            return {next(iter(self.outputs)): result}
         if not isinstance(result, (tuple, list)) or len(result) != len(self.outputs):
             found = f"{len(result)} values" if isinstance(result, (tuple, list)) else type(result).__qualname__
             raise ValueConversionError(f"{where} declares {len(self.outputs)} outputs and returned {found}")

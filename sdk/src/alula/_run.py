@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.engine import Action, Phase, RunOptions, RunResult
-from alula_kernel.errors import ActionError, UsageError, exception_for
+from alula_kernel.errors import ActionError, UnknownNameError, UsageError, exception_for
 from alula_kernel.literals import Literal
 
 from ._app import App, current_app
@@ -71,6 +71,20 @@ class Run:
         if original is None:
             raise exception_for(self.error)
         raise original.with_traceback(trim(original.__traceback__))
+
+    def output(self, name: str, as_type: Any = None) -> Any:
+        """Return one output by name, as its declared type or as another one that fits.
+
+        Raises:
+            UnknownNameError: There is no such output.
+            ValueConversionError: It does not fit the type.
+        """
+        self.raise_for_error()
+        if name not in self._outputs:
+            raise UnknownNameError.among("output", name, self._outputs)
+        compiled = self.entity.compiled(self._app)
+        converter = compiled.outputs[name] if as_type is None else self._app.registry.converter(as_type)
+        return converter.to_python(self._outputs[name], self._app.conversion)
 
     def tree(self) -> str:
         """Show the actions as an indented list with phases, attempts and times."""

@@ -8,10 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import fsspec
-import fsspec.registry
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry, known_implementations
 
 from alula_kernel.builtin.backends import FileBackend, FsspecBackend, builtin_backends
 from alula_kernel.builtin.backends.remote import is_transient
@@ -26,7 +25,7 @@ def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the packages of protocols, whether they are installed here or not."""
     hidden = ("s3fs", "gcsfs", "adlfs", "aiohttp", "paramiko", "smbprotocol", "pygit2")
     for protocol in ("s3", "s3a", "gs", "gcs", "abfs", "http", "https", "sftp", "smb", "git"):
-        monkeypatch.delitem(fsspec.registry._registry, protocol, raising=False)
+        monkeypatch.delitem(_registry, protocol, raising=False)
     import sys
 
     for name in [name for name in sys.modules if name.split(".")[0] in hidden or "implementations.http" in name]:
@@ -34,7 +33,7 @@ def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     real_import, real_find = builtins.__import__, importlib.util.find_spec
 
     def import_(name: str, *arguments: Any, **keywords: Any) -> Any:
-        if name.split(".")[0] in hidden:
+        if name.split(".", maxsplit=1)[0] in hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real_import(name, *arguments, **keywords)
 
@@ -45,7 +44,7 @@ def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     real_import_module = importlib.import_module
 
     def import_module(name: str, *arguments: Any) -> Any:
-        if name.split(".")[0] in hidden:
+        if name.split(".", maxsplit=1)[0] in hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real_import_module(name, *arguments)
 
@@ -84,9 +83,7 @@ def test_a_missing_package_is_named(uri: str, package: str, install: str, tmp_pa
 def test_a_package_that_is_broken_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "brokenfs.py").write_text("raise ImportError('needs aiobroken>=2')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(
-        fsspec.registry.known_implementations, "broken", {"class": "brokenfs.FileSystem", "err": "Install brokenfs"}
-    )
+    monkeypatch.setitem(known_implementations, "broken", {"class": "brokenfs.FileSystem", "err": "Install brokenfs"})
     storage = Storage(builtin_backends(), str(tmp_path))
     with pytest.raises(MissingDependencyError, match=r"brokenfs, .* cannot be imported: needs aiobroken>=2"):
         storage.exists("broken://x")
@@ -97,7 +94,8 @@ def test_chains(tmp_path: Path) -> None:
         archive.writestr("in/ner.csv", "a,b\n")
         archive.writestr("in/other.csv", "c,d\n")
     storage = Storage(builtin_backends(), str(tmp_path / "data"))
-    base = f"file://{tmp_path}/a b.zip"
+    base = storage.uri(tmp_path / "a b.zip")
+    assert "%20" in base
     with storage.open(f"zip://in/ner.csv::{base}") as stream:
         assert stream.read() == b"a,b\n"
     assert storage.exists(f"zip://in::{base}")
@@ -148,7 +146,7 @@ class Flaky(MemoryFileSystem):
 
 @pytest.fixture
 def flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    monkeypatch.setitem(fsspec.registry._registry, "flaky", Flaky)
+    monkeypatch.setitem(_registry, "flaky", Flaky)
     Flaky.store, Flaky.failures, Flaky.calls = {}, [], 0
     Flaky.pseudo_dirs = [""]
     return Storage([FileBackend(), FsspecBackend(retry_delays_seconds=(0.001, 0.001, 0.001))], str(tmp_path / "data"))
@@ -233,7 +231,7 @@ def test_options_reach_the_protocol(monkeypatch: pytest.MonkeyPatch, tmp_path: P
             seen.append(options)
             super().__init__()
 
-    monkeypatch.setitem(fsspec.registry._registry, "recorder", Recorder)
+    monkeypatch.setitem(_registry, "recorder", Recorder)
     storage = Storage(builtin_backends({"recorder": {"key": "k"}, "s3": {"key": "other"}}), str(tmp_path))
     storage.exists("recorder://x")
     assert seen

@@ -17,7 +17,7 @@ from alula_kernel.storage import Storage
 
 from .conftest import CREDENTIALS, files_in
 
-BIG = 21 * 1024 * 1024  # more than is collected in memory, and several parts of an upload
+BIG = 40 * 1024 * 1024  # more than is collected in memory, and several parts of an upload
 
 
 def unfinished_uploads(storage: Storage) -> list[Any]:
@@ -133,7 +133,9 @@ def test_keys_that_would_leave_the_folder(s3: Storage, tmp_path: Path) -> None:
     assert files_in(tmp_path) == {}
 
 
-@pytest.mark.parametrize("name", ["a b", "a%20b", "a+b", "a#b", "a?b", "a::b", "a*b", "ü", "a\\b", "a&b=c", ":x", "x:/y"])
+@pytest.mark.parametrize(
+    "name", ["a b", "a%20b", "a+b", "a#b", "a?b", "a::b", "a*b", "ü", "a\\b", "a&b=c", ":x", "x:/y"]
+)
 def test_odd_keys(s3: Storage, name: str, tmp_path: Path) -> None:
     uri = f"{s3.root}/{name}"
     with s3.writer(uri=uri) as stream:
@@ -190,7 +192,9 @@ def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
         }
     }
     storage = Storage(builtin_backends(options), str(tmp_path))
-    with pytest.raises(StorageError, match=r"cannot look for s3://b/x: (it cannot be reached|the connection)") as caught:
+    with pytest.raises(
+        StorageError, match=r"cannot look for s3://b/x: (it cannot be reached|the connection)"
+    ) as caught:
         storage.exists("s3://b/x")
     assert "testing" not in str(caught.value)
 
@@ -198,7 +202,10 @@ def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
 def test_public_data_is_read_without_credentials(
     s3: Storage, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    blob = s3.put_bytes(b"public")
+    blob, private = s3.put_bytes(b"public"), s3.put_bytes(b"private")
+    fs, path = s3.backend(s3.root).file_system(blob.uri)  # type: ignore[attr-defined]
+    bucket, _, key = path.partition("/")
+    fs.call_s3("put_object_acl", Bucket=bucket, Key=key, ACL="public-read")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -207,10 +214,15 @@ def test_public_data_is_read_without_credentials(
     nobody = Storage([FileBackend(), FsspecBackend(options)], str(tmp_path / "data"))
     with nobody.open(blob.uri) as stream:
         assert stream.read() == b"public"
-    assert nobody.exists(blob.uri)
-    with pytest.raises(StorageError, match="no credentials were found") as caught:
-        nobody.open(f"{s3.root}/x", "wb").close()
-    assert "AWS_ACCESS_KEY_ID" in str(caught.value)
+    nobody.download(blob.uri, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"public"
+    for attempt in (
+        lambda: nobody.open(private.uri).read(),
+        lambda: nobody.open(f"{s3.root}/x", "wb").close(),
+    ):
+        with pytest.raises(StorageError, match="no credentials were found") as caught:
+            attempt()
+        assert "AWS_ACCESS_KEY_ID" in str(caught.value)
 
 
 def test_a_fork_can_go_on(s3: Storage) -> None:

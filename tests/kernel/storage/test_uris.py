@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alula_kernel.content import suffix_of
 from alula_kernel.errors import StorageError
-from alula_kernel.uris import child_uri, is_uri, name_of, path_of, prefix_of, scheme_of, shown, uri_of
+from alula_kernel.uris import child_uri, is_uri, name_below, name_of, path_of, prefix_of, scheme_of, shown, uri_of
 
 PARTS = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
     lambda part: part not in {".", ".."}
@@ -112,6 +112,17 @@ def test_a_child_of_a_chain_belongs_to_the_first_link_with_a_path() -> None:
     assert child_uri("zip://d::s3://b/x.zip", "f") == "zip://d/f::s3://b/x.zip"
     assert child_uri("simplecache::s3://b/d/", "f") == "simplecache::s3://b/d/f"
     assert child_uri("https://h/d", "a b") == "https://h/d/a%20b"
+    assert child_uri("s3://b/a::b", "f") == "s3://b/a::b/f"
+
+
+@given(st.lists(PARTS, min_size=1, max_size=3))
+def test_the_name_below_a_prefix_comes_back(parts: list[str]) -> None:
+    name = "/".join(parts)
+    for prefix in ("s3://b/k", "s3://b", "memory://", "file:///x", "https://h/d", "simplecache::s3://b/k"):
+        if "::" not in name or "::" not in prefix:
+            assert name_below(child_uri(prefix, name), prefix) == name
+    if "::" not in name and not name.endswith(":"):
+        assert name_below(child_uri("zip://d::s3://b/x.zip", name), "zip://d::s3://b/x.zip") == name
 
 
 def test_slashes_at_the_end_of_a_prefix() -> None:

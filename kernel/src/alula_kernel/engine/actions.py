@@ -104,6 +104,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         environment: Environment variables of every attempt.
         overwrite_cache: Compute although there is a cached output, and replace it.
         disable_cache: Neither read nor write the cache.
+        cache_scope: ``project`` keeps cached outputs of each project and domain apart; ``global`` shares them among the runs
+            that say so.
         max_parallelism: Most attempts at once; None for no limit.
         interruptible: Whether attempts may run on capacity that can be taken away; None leaves it to the tasks.
         executor: Name of the executor of Python tasks; empty for ``inline``.
@@ -118,6 +120,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: dict[str, str] = {}
     overwrite_cache: bool = False
     disable_cache: bool = False
+    cache_scope: str = "project"
     max_parallelism: int | None = None
     interruptible: bool | None = None
     executor: str = ""

@@ -9,7 +9,7 @@ class Phase(str, enum.Enum):
     """Where an action is in its life."""
 
     QUEUED = "queued"
-    """Its inputs are ready; it waits for a slot, a reservation or its executor."""
+    """Its inputs are ready; it waits for a slot, a reservation or room at its executor."""
     RUNNING = "running"
     """An attempt, or its children, run."""
     RETRYING = "retrying"
@@ -31,7 +31,7 @@ _END = {Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT}
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.QUEUED: frozenset({Phase.RUNNING, Phase.PAUSED, Phase.SKIPPED} | _END),
-    Phase.RUNNING: frozenset({Phase.RETRYING} | _END),
+    Phase.RUNNING: frozenset({Phase.RETRYING, Phase.QUEUED} | _END),
     Phase.RETRYING: frozenset({Phase.RUNNING, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT}),
     Phase.PAUSED: frozenset({Phase.RUNNING} | _END),
     Phase.SUCCEEDED: frozenset(),

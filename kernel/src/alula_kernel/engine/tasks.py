@@ -18,6 +18,8 @@ from ..contracts import (
     CacheEntry,
     CacheKey,
     CallFailedError,
+    ExecutorBusyError,
+    Handle,
     Outcome,
     TaskExecutor,
 )
@@ -38,6 +40,9 @@ logger = logging.getLogger("alula.engine")
 
 Outputs = dict[str, Literal]
 
+_FIRST_BUSY_SECONDS = 0.1
+_LONGEST_BUSY_SECONDS = 30.0
+
 
 async def drive_task(
     execution: Execution, action: Action, spec: TaskSpec, inputs: Outputs, stepper: Stepper, interruptible: bool | None
@@ -52,7 +57,8 @@ async def drive_task(
     if spec.cache is None or execution.options.disable_cache or not spec.interface.outputs:
         return await _attempts(execution, action, spec, inputs, stepper, interruptible)
     options = execution.options
-    key = cache_key(spec, inputs, project=options.project, domain=options.domain)
+    project, domain = ("", "") if options.cache_scope == "global" else (options.project, options.domain)
+    key = cache_key(spec, inputs, project=project, domain=domain)
     action.cache_digest = key.digest
     if not options.overwrite_cache and (hit := _lookup(execution, action, spec, key)) is not None:
         return hit
@@ -235,7 +241,7 @@ async def _submit_and_wait(
     if executor.needs_event_loop:
         await become_task(stepper)
     try:
-        handle = record.handle = await executor.submit(attempt, controller)
+        handle = record.handle = await _submit(execution, action, attempt, executor, controller, stepper)
     except Exception as failure:
         logger.debug("executor %s could not submit %s", executor.name, attempt.id, exc_info=True)
         return _system_failure(f"executor {executor.name} could not start the attempt: {failure}", failure)
@@ -254,6 +260,29 @@ async def _submit_and_wait(
         record.outcome = CANCELLED
         await executor.cancel(handle)
         raise
+
+
+async def _submit(
+    execution: Execution,
+    action: Action,
+    attempt: Attempt,
+    executor: TaskExecutor,
+    controller: ActionController,
+    stepper: Stepper,
+) -> Handle:
+    """Submit an attempt, as often as it takes while the executor has no room."""
+    delay = _FIRST_BUSY_SECONDS
+    while True:
+        try:
+            return await executor.submit(attempt, controller)
+        except ExecutorBusyError as busy:
+            execution.table.change_phase(action, Phase.QUEUED, message=str(busy))
+            await become_task(stepper)
+            import asyncio
+
+            await asyncio.sleep(delay if busy.retry_after_seconds is None else busy.retry_after_seconds)
+            delay = min(delay * 2, _LONGEST_BUSY_SECONDS)
+            execution.table.change_phase(action, Phase.RUNNING, message="")
 
 
 async def _wait_at_most(executor: TaskExecutor, handle: dict[str, object], seconds: float) -> Outcome:

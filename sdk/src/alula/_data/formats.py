@@ -56,7 +56,8 @@ class FormatAlias(types.GenericAlias):
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        made = self.__origin__(*args, **kwargs)
+        origin: Any = self.__origin__
+        made = origin(*args, **kwargs)
         made.format = made.format or format_of(self.__args__)
         return made
 

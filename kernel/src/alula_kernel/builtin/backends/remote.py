@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from ...contracts import BlobBackend, BlobInfo
 from ...errors import AlulaError, MissingDependencyError, StorageError
-from ...local_files import DiscardableWriter, TemporaryFile, open_file, parent_of, temporary_in
+from ...local_files import BUFFER_BYTES, DiscardableWriter, TemporaryFile, open_file, parent_of, temporary_in
 from ...storage_errors import translating, underlying
 from ...uris import child_uri, path_of, prefix_of, scheme_of, shown
 
@@ -26,6 +26,9 @@ RETRY_DELAYS_SECONDS = (0.2, 0.6, 1.8)
 
 _SMALL_BYTES = 8 * 1024 * 1024
 """Objects up to this size are collected in memory and sent in one request."""
+
+_PART_BYTES = 32 * 1024 * 1024
+"""Size of the parts in which larger ones are sent; stores take up to 10,000, so objects end at 320 GB."""
 
 _READ_OPTIONS = frozenset({"block_size", "cache_type", "cache_options"})
 _READ_ONLY = frozenset({"http", "https", "data", "github", "git"})
@@ -94,16 +97,14 @@ class FsspecBackend(BlobBackend):
     def open_read(self, uri: str, **options: Any) -> BinaryIO:
         wanted = {key: value for key, value in options.items() if key in _READ_OPTIONS and value is not None}
 
-        def open_it(fs: Any, path: str) -> Any:
-            stream = fs.open(path, "rb", **wanted)
-            details = getattr(stream, "details", None)
-            if isinstance(details, dict) and details.get("type") == "directory":
-                stream.close()
+        def open_it(fs: Any, path: str) -> _Reader:
+            reader = _Reader(uri, fs.open(path, "rb", **wanted), self._delays(uri), fs)
+            if reader.is_folder():
+                reader.close()
                 raise IsADirectoryError(path)
-            return stream
+            return reader
 
-        stream = self._read("read", uri, open_it)
-        return cast("BinaryIO", io.BufferedReader(_Reader(uri, stream, self._delays(uri)), 128 * 1024))
+        return cast("BinaryIO", io.BufferedReader(self._read("read", uri, open_it), BUFFER_BYTES))
 
     def get(self, uri: str, local_path: str) -> None:
         path = path_of(local_path)
@@ -295,7 +296,10 @@ class FsspecBackend(BlobBackend):
         if len(links) > 1:
             from fsspec.core import url_to_fs
 
-            return cast("tuple[Any, str]", url_to_fs(uri, **self._options))
+            plain = [
+                f"file://{path_of(link)}" if scheme_of(link) == "file" and "://" in link else link for link in links
+            ]
+            return cast("tuple[Any, str]", url_to_fs("::".join(plain), **self._options))
         from fsspec import get_filesystem_class
 
         scheme = scheme_of(uri)
@@ -359,18 +363,26 @@ def is_transient(error: BaseException) -> bool:
 class _Reader(io.RawIOBase):
     """A stream of fsspec's whose failures are told as ours, and whose reads are tried again."""
 
-    def __init__(self, uri: str, stream: Any, delays: Sequence[float]) -> None:
+    def __init__(self, uri: str, stream: Any, delays: Sequence[float], fs: Any) -> None:
         super().__init__()
         self._uri = uri
         self._stream = stream
+        self._fs = fs  # an archive is closed when its file system is collected
+        details = getattr(stream, "details", None)
+        self._details: dict[str, Any] = details if isinstance(details, dict) else {}
         # A stream that cannot go back may have lost what a failed read had received.
         self._delays = tuple(delays) if self.seekable() else ()
+
+    def is_folder(self) -> bool:
+        """Tell whether there is only a prefix; some file systems read that as an empty object."""
+        return self._details.get("type") == "directory"
 
     def readable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
-        return bool(self._stream.seekable())
+        # Streams from a server without ranges say that they can be sought, but have no size and cannot.
+        return bool(self._stream.seekable()) and self._details.get("size", 0) is not None
 
     def seek(self, offset: int, whence: int = 0) -> int:
         with translating("read", self._uri):
@@ -430,7 +442,7 @@ class _Writer(DiscardableWriter):
     def _overflow(self) -> None:
         if scheme_of(self.uri) in _COMMITTING:
             fs, path = self._backend.file_system(self.uri)
-            self._parts = fs.open(path, "wb", autocommit=False)
+            self._parts = fs.open(path, "wb", autocommit=False, block_size=_PART_BYTES)
         else:
             import tempfile
 
