@@ -28,7 +28,6 @@ The tree, by what the caller can do about it::
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable
 from typing import Any
@@ -84,6 +83,8 @@ class UnknownNameError(UsageError):
             known: Every valid name.
             location: Where the name was used.
         """
+        import difflib
+
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         if near:

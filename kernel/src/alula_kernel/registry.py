@@ -457,6 +457,7 @@ class TypeRegistry:
             for field in record.fields
         ]
         made = dataclasses.make_dataclass(record.name, fields, kw_only=True)
+        made.__module__ = __name__  # as Python 3.12 and newer set it
         records = {**records, record.name: made}
         for field in record.fields:
             guessed = self._guess_part(field.type, records)

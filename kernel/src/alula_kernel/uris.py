@@ -73,6 +73,14 @@ def path_of(path_or_uri: str | os.PathLike[str]) -> str:
     return _without_null(path)
 
 
+def chain_of(uri: str) -> list[str]:
+    """Split a chained URL into its links; a ``::`` inside a key does not make a chain."""
+    links = uri.split("::")
+    if "://" in links[-1] and all("://" in link or link.isalnum() for link in links):
+        return links
+    return [uri]
+
+
 def child_uri(uri: str, relative: str) -> str:
     """Return the URI of an object below a prefix.
 
@@ -131,13 +139,10 @@ def _link_with_path(uri: str) -> tuple[str, str, str]:
 
     It is the first link with a path: the last one in ``simplecache::s3://...``, the first one in ``zip://...::s3://...``.
     """
-    links = uri.split("::")
+    links = chain_of(uri)
     index = next((i for i, link in enumerate(links) if "://" in link), 0)
-    before = "".join(f"{link}::" for link in links[:index])
-    rest = [link for link in links[index + 1 :] if "://" in link or link.isidentifier()]
-    if len(rest) < len(links) - index - 1:  # a ``::`` inside a key does not make a chain
-        return before, "::".join(links[index:]), ""
-    return before, links[index], "".join(f"::{link}" for link in rest)
+    before, after = links[:index], links[index + 1 :]
+    return "".join(f"{link}::" for link in before), links[index], "".join(f"::{link}" for link in after)
 
 
 def _absolute(path: str) -> str:

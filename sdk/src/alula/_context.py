@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 import functools
 import logging
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.contracts import Attempt, ConversionContext, Controller
@@ -14,6 +12,8 @@ from alula_kernel.contracts import Attempt, ConversionContext, Controller
 from ._state import STATE
 
 if TYPE_CHECKING:
+    import tempfile
+
     from ._app import App
     from ._checkpoint import Checkpoint
     from ._report import Report
@@ -90,6 +90,8 @@ class TaskContext:
     @functools.cached_property
     def working_directory(self) -> str:
         """A folder for the attempt's own files, removed when it ends."""
+        import tempfile
+
         folder = tempfile.TemporaryDirectory(prefix="alula-")
         self._cleanup = folder
         return folder.name
@@ -197,6 +199,8 @@ class OutsideContext:
     @functools.cached_property
     def working_directory(self) -> str:
         """A folder, removed when the process ends."""
+        import tempfile
+
         self._folder = tempfile.TemporaryDirectory(prefix="alula-")
         return self._folder.name
 
@@ -205,7 +209,7 @@ class OutsideContext:
         """A checkpoint that no attempt came before."""
         from ._checkpoint import Checkpoint
 
-        return Checkpoint(self.app.storage, str(Path(self.working_directory) / "checkpoint"), "")
+        return Checkpoint(self.app.storage, f"{self.working_directory}/checkpoint", "")
 
 
 __all__ = ["ExecutionId", "OutsideContext", "TaskContext", "ctx", "current_context"]

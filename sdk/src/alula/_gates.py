@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import sys
 import threading
@@ -136,6 +135,8 @@ class LocalGateKeeper(GateKeeper):
 
     async def _ask(self, request: GateRequest, prompt: str) -> str:
         """Read a line from the terminal in a thread that nobody waits for, so that a timeout can end the wait."""
+        import asyncio
+
         if not sys.stdin or not sys.stdin.isatty():
             line = sys.stdin.readline() if sys.stdin else ""
             if line:

@@ -8,6 +8,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -108,6 +109,13 @@ TREE = {
     "b/a b%20c#d?e*[f].txt": b"odd",
     "ünï/çødé.txt": "ü".encode(),
 }
+
+
+def leave(stream: IO[Any], data: Any, error: type[BaseException]) -> None:
+    """Write to a stream, and leave its block by an exception."""
+    with stream:
+        stream.write(data)
+        raise error
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from alula_kernel.errors import StorageError
 from alula_kernel.literals import Blob, from_json, to_json
 from alula_kernel.storage import Storage
 
-from .conftest import TREE, files_in
+from .conftest import TREE, files_in, leave
 
 
 def sha(data: bytes) -> str:
@@ -143,9 +143,9 @@ def test_a_stream_left_by_an_exception_leaves_nothing(storage: Storage) -> None:
     uri = f"{storage.root}/given.bin"
     for keywords in ({}, {"uri": uri}):
         for error in (ValueError, KeyboardInterrupt):
-            with pytest.raises(error), storage.writer(**keywords) as stream:
-                stream.write(b"half")
-                raise error
+            stream = storage.writer(**keywords)
+            with pytest.raises(error):
+                leave(stream, b"half", error)
             with pytest.raises(StorageError, match="not written to its end"):
                 stream.blob  # noqa: B018
             with pytest.raises(ValueError, match="closed"):

@@ -86,7 +86,7 @@ def server() -> Iterator[str]:
 def storage(tmp_path: Path) -> Iterator[Storage]:
     Handler.failures.clear()
     Handler.requests.clear()
-    yield Storage(
+    return Storage(
         [FileBackend(), FsspecBackend(retry_delays_seconds=(0.001, 0.001))],
         str(tmp_path / "data"),
     )

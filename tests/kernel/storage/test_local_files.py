@@ -396,7 +396,7 @@ def test_a_killed_writer_leaves_nothing_under_the_final_name(point: str, tree: P
     storage = Storage([FileBackend()], str(tmp_path / "data"))
     assert list(storage.list(storage.root)) == [] or all("tmp" in info.uri for info in storage.list(storage.root))
     assert not (tmp_path / "given").exists()
-    assert [path for path in (tmp_path / "data").glob("??/*")] == []
+    assert list((tmp_path / "data").glob("??/*")) == []
     # and the next one is not disturbed by what is left
     blob = storage.put_directory(tree)
     storage.download_directory(blob.uri, tmp_path / "copy")
@@ -423,7 +423,7 @@ def test_an_interrupt_leaves_no_temporary_file(store: Storage, tree: Path, monke
             with pytest.raises(KeyboardInterrupt):
                 attempt()
     assert files_in(tree.parent / "data") == {}
-    assert [path for path in tree.parent.rglob(f"{TEMPORARY_PREFIX}*")] == []
+    assert list(tree.parent.rglob(f"{TEMPORARY_PREFIX}*")) == []
 
 
 def test_deleting_twice(store: Storage, tree: Path) -> None:

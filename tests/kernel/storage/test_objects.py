@@ -13,7 +13,7 @@ from alula_kernel.contracts import BlobInfo
 from alula_kernel.errors import PluginError, StorageError
 from alula_kernel.storage import Storage
 
-from .conftest import files_in
+from .conftest import files_in, leave
 
 
 def write(storage: Storage, uri: str, data: bytes) -> None:
@@ -46,9 +46,8 @@ def test_an_object_appears_when_it_is_whole(storage: Storage) -> None:
         with storage.open(uri) as reader:
             assert reader.read() == b"old"
     for mode, half in (("wb", b"half"), ("w", "half")):
-        with pytest.raises(ZeroDivisionError), storage.open(uri, mode) as stream:
-            stream.write(half)
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            leave(storage.open(uri, mode), half, ZeroDivisionError)
     with storage.open(uri) as reader:
         assert reader.read() == b"new"
     assert [info.uri for info in storage.list(storage.root)] == [uri]
@@ -138,9 +137,8 @@ def test_compression(storage: Storage, suffix: str, name: str) -> None:
             assert stream.read() == "a,b\n" * 1_000
         with storage.open(uri, "rb", compression=compression) as stream:
             assert stream.readline() == b"a,b\n"
-    with pytest.raises(ZeroDivisionError), storage.open(f"{uri}2", "w", compression=name) as stream:
-        stream.write("half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        leave(storage.open(f"{uri}2", "w", compression=name), "half", ZeroDivisionError)
     assert not storage.exists(f"{uri}2")
 
 

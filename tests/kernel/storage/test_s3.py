@@ -15,7 +15,7 @@ from alula_kernel.builtin.backends import FileBackend, FsspecBackend, builtin_ba
 from alula_kernel.errors import StorageError
 from alula_kernel.storage import Storage
 
-from .conftest import CREDENTIALS, files_in
+from .conftest import CREDENTIALS, files_in, leave
 
 BIG = 40 * 1024 * 1024  # more than is collected in memory, and several parts of an upload
 
@@ -43,9 +43,8 @@ def test_a_large_object_is_streamed_in_parts(s3: Storage, tmp_path: Path) -> Non
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_large_object_that_is_given_up_leaves_nothing(s3: Storage, error: type[BaseException]) -> None:
     for open_it in (lambda: s3.writer(uri=f"{s3.root}/big"), lambda: s3.open(f"{s3.root}/big", "wb"), s3.writer):
-        with pytest.raises(error), open_it() as stream:
-            stream.write(bytes(BIG))
-            raise error
+        with pytest.raises(error):
+            leave(open_it(), bytes(BIG), error)
     stream = s3.open(f"{s3.root}/big", "wb")
     stream.write(bytes(BIG))
     del stream
@@ -165,7 +164,7 @@ def test_a_bucket_that_does_not_exist_is_said_and_not_made(s3: Storage, tmp_path
 def test_a_failed_upload_leaves_no_parts(s3: Storage) -> None:
     stream = s3.open(f"{s3.root}/x", "wb")
     stream.write(bytes(BIG))
-    fs, path = s3.backend(s3.root).file_system(s3.root)  # type: ignore[attr-defined]
+    fs, _ = s3.backend(s3.root).file_system(s3.root)  # type: ignore[attr-defined]
     original = fs.call_s3
 
     def fail(method: Any, *arguments: Any, **keywords: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from ..contracts import (
     CANCELLED,
     LOST,
@@ -72,5 +70,7 @@ def delay_seconds(backoff: Backoff | None, retry: int) -> float:
     if backoff.cap_seconds is not None:
         delay = min(delay, backoff.cap_seconds)
     if backoff.jitter:
+        import random
+
         delay *= 1 - backoff.jitter * random.random()  # noqa: S311 - spreading load, not a secret
     return delay

@@ -14,7 +14,7 @@ from ...contracts import BlobBackend, BlobInfo
 from ...errors import AlulaError, MissingDependencyError, StorageError
 from ...local_files import BUFFER_BYTES, DiscardableWriter, TemporaryFile, open_file, parent_of, temporary_in
 from ...storage_errors import translating, underlying
-from ...uris import child_uri, path_of, prefix_of, scheme_of, shown
+from ...uris import chain_of, child_uri, path_of, prefix_of, scheme_of, shown
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -249,7 +249,7 @@ class FsspecBackend(BlobBackend):
 
     def _write(self, uri: str, send: Callable[[Any, str], Any]) -> None:
         """Send an object to its name, or, where half of it could be seen there, to another one and then rename it."""
-        if scheme_of(uri) in _OBJECT_STORES or "::" in uri:
+        if scheme_of(uri) in _OBJECT_STORES or len(chain_of(uri)) > 1:
             self._retrying("write", uri, send)
             return
 
@@ -290,7 +290,7 @@ class FsspecBackend(BlobBackend):
         return self._file_system(uri, **overrides)
 
     def _file_system(self, uri: str, **overrides: Any) -> tuple[Any, str]:
-        links = _links(uri)
+        links = chain_of(uri)
         for link in links:
             _require_protocol(scheme_of(link) if "://" in link else link)
         if len(links) > 1:
@@ -478,14 +478,6 @@ class _Writer(DiscardableWriter):
 
 
 # --- what fsspec leaves open -----------------------------------------------------------------------------------------
-
-
-def _links(uri: str) -> list[str]:
-    """Split a chained URL; a ``::`` inside a key does not make a chain."""
-    links = uri.split("::")
-    if len(links) > 1 and all("://" in link or link.isidentifier() for link in links) and "://" in links[-1]:
-        return links
-    return [uri]
 
 
 def _require_protocol(protocol: str) -> None:
