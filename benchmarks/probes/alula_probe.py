@@ -16,7 +16,7 @@ from typing import Any
 from clock import main, median_of
 from sizes import CACHE_HITS, CHAIN_LENGTH, COMPILED_NODES, MAPPED_ITEMS
 
-from alula import TaskEnvironment, map_task, run, task, workflow
+from alula import TaskEnvironment, current_app, map_task, run, task, workflow
 
 env = TaskEnvironment("bench")
 
@@ -169,7 +169,7 @@ def measure_chain(repetitions: int) -> dict[str, float]:
 
 def measure_tree(repetitions: int) -> dict[str, float]:
     """Time an async task that awaits tasks in a chain, per task."""
-    assert run(tree, length=CHAIN_LENGTH).outputs == CHAIN_LENGTH
+    assert run(tree, length=CHAIN_LENGTH).result == CHAIN_LENGTH
     return {
         "asyncio task": median_of(lambda: asyncio_tasks(CHAIN_LENGTH), CHAIN_LENGTH, repetitions),
         "measured": median_of(lambda: run(tree, length=CHAIN_LENGTH), CHAIN_LENGTH, repetitions),
@@ -212,7 +212,6 @@ def measure_compile(repetitions: int) -> dict[str, float]:
 
 def compile_chain(length: int) -> float:
     """Compile a new workflow of so many nodes; return the microseconds per node."""
-    from alula._app import current_app
 
     def big(x: int = 0) -> int:
         for _ in range(length):

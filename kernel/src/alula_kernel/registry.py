@@ -62,6 +62,8 @@ def type_name(python_type: Any) -> str:
         return " | ".join(type_name(arg) for arg in args)
     if origin is typing.Literal:
         return f"Literal[{', '.join(repr(getattr(arg, 'value', arg)) for arg in args)}]"
+    if not args and not hasattr(python_type, "__args__"):  # typing.List
+        return _plain_name(origin)
     inner = ", ".join(type_name(arg) for arg in args) or "()"
     return f"{_plain_name(origin)}[{inner}]"
 
@@ -518,7 +520,7 @@ def _type_key(python_type: Any) -> Any:
     if issubclass(type(python_type), type):
         return python_type
     origin = typing.get_origin(python_type)
-    if origin is None:
+    if origin is None or not hasattr(python_type, "__args__"):  # typing.Tuple is not tuple[()]
         return _value_key(python_type)
     if origin is Annotated:
         metadata = tuple(_value_key(extra) for extra in python_type.__metadata__)

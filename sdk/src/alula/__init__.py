@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
     from ._checkpoint import Checkpoint, latest_checkpoint
     from ._conditional import conditional
-    from ._context import ctx, current_context
+    from ._context import ctx, current_context, logger
     from ._data import file_types
     from ._data.columns import kwtypes
     from ._data.dataframe import DataFrame, StructuredDataset, register_dataframe_handler
@@ -35,18 +35,22 @@ if TYPE_CHECKING:
     from ._data.renderers import ArrowRenderer, TopFrameRenderer
     from ._data.schema import Schema
     from ._decorators import ClassDecorator
+    from ._declared import DeclaredTask
     from ._docs import Documentation, SourceCode
+    from ._echo import Echo
     from ._environment import TaskEnvironment
     from ._gates import approve, sleep, wait_for_input
+    from ._images import Image, ImageSpec
     from ._launch_plan import LaunchPlan
     from ._map import map_task
     from ._nodes import create_node
     from ._options import Annotations, Labels, Options, RawOutputDataConfig
     from ._overrides import Backoff, RetryStrategy, Timeout
     from ._reference import reference_launch_plan, reference_task, reference_workflow
+    from ._renderers import MarkdownRenderer, PythonDependencyRenderer, SourceCodeRenderer
     from ._report import Deck, DeckField
     from ._resources import Resources
-    from ._run import Run, run, run_async
+    from ._run import Run, run, run_async, with_runcontext
     from ._schedule import CronSchedule, FixedRate
     from ._settings_of import TaskMetadata
     from ._shell import OutputLocation, ShellTask
@@ -70,9 +74,11 @@ _HOMES = {
     "DataFrameEncoder": "._data.frames.handlers",
     "Deck": "._report",
     "DeckField": "._report",
+    "DeclaredTask": "._declared",
     "Dir": "._data.directory",
     "Directory": "._data.directory",
     "Documentation": "._docs",
+    "Echo": "._echo",
     "File": "._data.file",
     "FixedRate": "._schedule",
     "FrameSource": "._data.frames.handlers",
@@ -82,14 +88,18 @@ _HOMES = {
     "FunctionTask": "._task",
     "HashMethod": "alula_kernel.hashing",
     "IgnoreOutputs": "._body",
+    "Image": "._images",
+    "ImageSpec": "._images",
     "ImperativeWorkflow": "._workflow",
     "JSON": "._data.json_iterator",
     "Labels": "._options",
     "LaunchPlan": "._launch_plan",
+    "MarkdownRenderer": "._renderers",
     "NonRecoverableError": "alula_kernel.errors",
     "Options": "._options",
     "OutputLocation": "._shell",
     "Pickle": "._data.pickle",
+    "PythonDependencyRenderer": "._renderers",
     "RawOutputDataConfig": "._options",
     "RecoverableError": "alula_kernel.errors",
     "Resources": "._resources",
@@ -102,6 +112,7 @@ _HOMES = {
     "Schema": "._data.schema",
     "ShellTask": "._shell",
     "SourceCode": "._docs",
+    "SourceCodeRenderer": "._renderers",
     "StructuredDataset": "._data.dataframe",
     "Task": "._task",
     "TaskEnvironment": "._environment",
@@ -121,6 +132,7 @@ _HOMES = {
     "dynamic": "._task",
     "kwtypes": "._data.columns",
     "latest_checkpoint": "._checkpoint",
+    "logger": "._context",
     "map_task": "._map",
     "reference_launch_plan": "._reference",
     "reference_task": "._reference",
@@ -131,6 +143,7 @@ _HOMES = {
     "sleep": "._gates",
     "task": "._task",
     "wait_for_input": "._gates",
+    "with_runcontext": "._run",
     "workflow": "._workflow",
 }
 """The module in which each public name is defined."""
@@ -154,4 +167,94 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES, *_MODULES})
 
 
-__all__ = sorted([*_HOMES, *_MODULES])  # noqa: PLE0605 - kept in one place
+__all__ = [
+    "JSON",
+    "Annotations",
+    "App",
+    "ArrowRenderer",
+    "Backoff",
+    "BatchSize",
+    "Cache",
+    "CachePolicy",
+    "Checkpoint",
+    "ClassDecorator",
+    "CronSchedule",
+    "DataFrame",
+    "DataFrameDecoder",
+    "DataFrameEncoder",
+    "Deck",
+    "DeckField",
+    "DeclaredTask",
+    "Dir",
+    "Directory",
+    "Documentation",
+    "Echo",
+    "File",
+    "FixedRate",
+    "FrameSource",
+    "FrameTarget",
+    "FrameTransformer",
+    "FunctionBodyPolicy",
+    "FunctionTask",
+    "HashMethod",
+    "IgnoreOutputs",
+    "Image",
+    "ImageSpec",
+    "ImperativeWorkflow",
+    "Labels",
+    "LaunchPlan",
+    "MarkdownRenderer",
+    "NonRecoverableError",
+    "Options",
+    "OutputLocation",
+    "Pickle",
+    "PythonDependencyRenderer",
+    "RawOutputDataConfig",
+    "RecoverableError",
+    "Resources",
+    "RetryStrategy",
+    "Run",
+    "RunOptions",
+    "SQLTask",
+    "SQLite3Config",
+    "SQLite3Task",
+    "Schema",
+    "ShellTask",
+    "SourceCode",
+    "SourceCodeRenderer",
+    "StructuredDataset",
+    "Task",
+    "TaskEnvironment",
+    "TaskMetadata",
+    "Timeout",
+    "TopFrameRenderer",
+    "VersionParameters",
+    "Workflow",
+    "WorkflowError",
+    "WorkflowFailurePolicy",
+    "approve",
+    "conditional",
+    "create_node",
+    "ctx",
+    "current_app",
+    "current_context",
+    "dynamic",
+    "errors",
+    "file_types",
+    "kwtypes",
+    "latest_checkpoint",
+    "logger",
+    "map_task",
+    "reference_launch_plan",
+    "reference_task",
+    "reference_workflow",
+    "register_dataframe_handler",
+    "report",
+    "run",
+    "run_async",
+    "sleep",
+    "task",
+    "wait_for_input",
+    "with_runcontext",
+    "workflow",
+]

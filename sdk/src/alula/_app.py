@@ -192,8 +192,11 @@ class App:
             gate_keeper=LocalGateKeeper(self),
             python_types=python_types,
             listeners=tuple(listeners),
-            blob_exists=lambda uri: self.storage.exists(uri),
+            blob_exists=self._blob_exists,
         )
+
+    def _blob_exists(self, uri: str) -> bool:
+        return self.storage.exists(uri)  # opened when the first cached blob is looked up, not with the engine
 
     def _announce(self, event: ActionEvent) -> None:
         self.plugins.action_changed(event)
@@ -226,7 +229,7 @@ def current_app() -> App:
 
     It is made anew when the settings in the environment have changed, as tests do.
     """
-    global _current  # noqa: PLW0603 - the one process-wide value: calls at top level name no application
+    global _current
     app = _current
     if app is not None and app.settings == Settings.from_environment():
         return app

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._task import Task
 
 
-class IgnoreOutputs(Exception):  # noqa: N818 - the name users of Flyte 1 raise
+class IgnoreOutputs(Exception):
     """Raised by a task to say that this process has no outputs, as on ranks other than 0 of a distributed job."""
 
 
@@ -47,7 +47,7 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
                     values = _inputs(compiled, context)
                     result = await execute(**values)
                     return _success(task, compiled, context, values, result)
-            except (Exception, SystemExit) as failure:
+            except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
                 return _failure(failure, context, controller, compiled)
             finally:
                 STATE.reset(token)
@@ -65,7 +65,7 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
                     return _success(task, compiled, context, values, execute(**values))
             values = _inputs(compiled, context)
             return _success(task, compiled, context, values, execute(**values))
-        except (Exception, SystemExit) as failure:
+        except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
             return _failure(failure, context, controller, compiled)
         finally:
             STATE.reset(token)

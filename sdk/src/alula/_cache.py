@@ -34,12 +34,14 @@ class VersionParameters:
         container_image: The task's image, if it has one.
         pod_template: The task's pod template, if it has one.
         pod_template_name: The name of its pod template, if it has one.
+        source: What a task without a function runs, as its query; empty for one with a function.
     """
 
     func: Callable[..., Any] | None
     container_image: Any = None
     pod_template: Any = None
     pod_template_name: str | None = None
+    source: str = ""
 
 
 @runtime_checkable
@@ -61,7 +63,7 @@ class FunctionBodyPolicy:
         """Return the SHA-256 of the code, salted."""
         from ._code_hash import code_hash
 
-        code = code_hash(params.func) if params.func is not None else ""
+        code = code_hash(params.func) if params.func is not None else params.source
         return hashlib.sha256(f"{salt}\0{code}".encode()).hexdigest()
 
 
@@ -159,13 +161,14 @@ def cache_spec(
     ignored_inputs: Sequence[str] | str = (),
     where: str = "",
     image: Any = None,
+    source: str = "",
 ) -> CacheSpec | None:
     """Return the spec of a task's cache settings; None if it is not cached."""
     cache = as_cache(request, version=version, serialize=serialize, ignored_inputs=ignored_inputs, where=where)
     if cache is None:
         return None
     return CacheSpec(
-        version=cache.get_version(VersionParameters(function, container_image=image)),
+        version=cache.get_version(VersionParameters(function, container_image=image, source=source)),
         serialize=cache.serialize,
         ignored_inputs=tuple(cache.ignored_inputs),
     )

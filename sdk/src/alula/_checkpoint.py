@@ -6,12 +6,19 @@ import io
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from alula_kernel.errors import StorageError, UsageError
 from alula_kernel.storage import Storage
+
+
+class Saved:
+    """Says that a checkpoint has been saved; awaiting it gives None at once."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter(())
 
 
 class Checkpoint:
@@ -62,8 +69,12 @@ class Checkpoint:
         """Save bytes."""
         self.save(io.BytesIO(b))
 
-    def save(self, cp: Path | str | bytes | BinaryIO) -> None:
+    def save(self, cp: Path | str | bytes | BinaryIO) -> Saved:
         """Save a file, a folder, bytes, or what a binary stream gives.
+
+        Returns:
+            Nothing that is needed; it may be awaited, as programs for Flyte 2 do. `save_async` leaves the event loop
+            free meanwhile.
 
         Raises:
             UsageError: The path does not exist.
@@ -76,6 +87,7 @@ class Checkpoint:
             else:
                 self._put("data", lambda stream: shutil.copyfileobj(cp, stream))
             self.saved = True
+        return Saved()
 
     def _save_path(self, path: Path) -> None:
         if path.is_dir():

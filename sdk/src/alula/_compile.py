@@ -293,7 +293,7 @@ class Compilation:
     def _bind_structure(
         self, value: Any, converter: Converter[Any], wanted: LiteralType, sources: list[Promise], what: str, location: str
     ) -> Binding:
-        if isinstance(value, VoidPromise) or isinstance(value, Chainable):
+        if isinstance(value, Chainable):
             raise TypeMismatchError(
                 f"{what} expects {display(wanted)}, found a call that returns nothing", location=location
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import dataclasses
+import datetime as dt
 import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
-from alula_kernel.contracts import Attempt, ConversionContext, Controller
+from alula_kernel.contracts import Attempt, Controller, ConversionContext
 
 from ._state import STATE
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
     from ._app import App
     from ._checkpoint import Checkpoint
+    from ._compile import Compilation
     from ._report import Report
+
+logger = logging.getLogger("alula.task")
+"""For what tasks have to say; it is given a handler by ``alula run``, or by the program."""
 
 
 class TaskContext:
@@ -73,6 +78,16 @@ class TaskContext:
         return "local"
 
     @property
+    def action(self) -> ActionId:
+        """Id of the action, with those of its run."""
+        return ActionId(self.attempt.action, self.attempt.run, self.attempt.project, self.attempt.domain)
+
+    @property
+    def compilation_state(self) -> None:
+        """None: nothing is being compiled."""
+        return
+
+    @property
     def execution_id(self) -> ExecutionId:
         """Project, domain and name of the run."""
         return ExecutionId(self.attempt.project, self.attempt.domain, self.attempt.run)
@@ -83,9 +98,9 @@ class TaskContext:
         return self.attempt.task.id
 
     @functools.cached_property
-    def execution_date(self) -> datetime.datetime:
+    def execution_date(self) -> dt.datetime:
         """When the attempt asked first, in UTC."""
-        return datetime.datetime.now(datetime.timezone.utc)
+        return dt.datetime.now(dt.timezone.utc)
 
     @functools.cached_property
     def working_directory(self) -> str:
@@ -108,7 +123,7 @@ class TaskContext:
     @property
     def logging(self) -> logging.Logger:
         """The logger ``alula.task``."""
-        return logging.getLogger("alula.task")
+        return logger
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
@@ -138,6 +153,23 @@ class TaskContext:
         """Remove the working directory, if there is one."""
         if self._cleanup is not None:
             self._cleanup.cleanup()
+
+
+@dataclasses.dataclass(frozen=True)
+class ActionId:
+    """Identity of an action.
+
+    Attributes:
+        name: Its id in its run's tree.
+        run_name: Name of the run.
+        project: Project of the run.
+        domain: Domain of the run.
+    """
+
+    name: str
+    run_name: str
+    project: str
+    domain: str
 
 
 class ExecutionId:
@@ -188,13 +220,19 @@ class OutsideContext:
         self.app = app
         self.execution_id = ExecutionId(app.settings.project, app.settings.domain, "local")
         self.task_id = None
-        self.logging = logging.getLogger("alula.task")
+        self.logging = logger
         self.output_prefix = self.raw_output_prefix = str(app.settings.home / "data")
 
     @property
-    def execution_date(self) -> datetime.datetime:
+    def compilation_state(self) -> Compilation | None:
+        """The workflow that is being compiled, with its ``nodes`` so far; None if none is."""
+        state = STATE.get()
+        return state if state is not None and state.compiling else None  # type: ignore[return-value]
+
+    @property
+    def execution_date(self) -> dt.datetime:
         """Now, in UTC."""
-        return datetime.datetime.now(datetime.timezone.utc)
+        return dt.datetime.now(dt.timezone.utc)
 
     @functools.cached_property
     def working_directory(self) -> str:
@@ -212,4 +250,4 @@ class OutsideContext:
         return Checkpoint(self.app.storage, f"{self.working_directory}/checkpoint", "")
 
 
-__all__ = ["ExecutionId", "OutsideContext", "TaskContext", "ctx", "current_context"]
+__all__ = ["ActionId", "ExecutionId", "OutsideContext", "TaskContext", "ctx", "current_context", "logger"]

@@ -80,7 +80,26 @@ class TaskEnvironment(_Fields):
     @overload
     def task(self, _func: Callable[P, R], /) -> FunctionTask[P, R]: ...
     @overload
-    def task(self, _func: None = None, **settings: Any) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
+    def task(
+        self,
+        _func: None = None,
+        *,
+        short_name: str | None = None,
+        cache: CacheRequest | None = None,
+        retries: int | RetryStrategy = 0,
+        timeout: Duration | Timeout | None = 0,
+        docs: Documentation | None = None,
+        pod_template: Any = None,
+        report: bool = False,
+        interruptible: bool | None = None,
+        max_inline_io_bytes: int = INLINE_BYTES_LIMIT,
+        queue: str | None = None,
+        triggers: Any = (),
+        links: Any = (),
+        task_resolver: Any = None,
+        entrypoint: bool = False,
+        produces_artifacts: bool = False,
+    ) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
     def task(
         self,
         _func: Callable[..., Any] | None = None,

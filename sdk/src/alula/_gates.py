@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ def _gate(compilation: Compilation, target: GateTarget, inputs: dict[str, Bindin
     return node
 
 
-def approve(upstream_item: Any, name: str, timeout: datetime.timedelta | None = None) -> Any:
+def approve(upstream_item: Any, name: str, timeout: dt.timedelta | None = None) -> Any:
     """Pass a value on once a person has approved it.
 
     Args:
@@ -61,7 +61,7 @@ def approve(upstream_item: Any, name: str, timeout: datetime.timedelta | None = 
     return node.promises["o0"]
 
 
-def wait_for_input(name: str, timeout: datetime.timedelta | None, expected_type: Any) -> Any:
+def wait_for_input(name: str, timeout: dt.timedelta | None, expected_type: Any) -> Any:
     """Wait until a person gives a value.
 
     Args:
@@ -80,7 +80,7 @@ def wait_for_input(name: str, timeout: datetime.timedelta | None, expected_type:
     return node.promises["o0"]
 
 
-def sleep(duration: datetime.timedelta) -> VoidPromise:
+def sleep(duration: dt.timedelta) -> VoidPromise:
     """Let time pass; order it with ``>>``.
 
     Args:
@@ -124,7 +124,7 @@ class LocalGateKeeper(GateKeeper):
             try:
                 return converter.to_literal(converter.from_text(text, self._context()), self._context())
             except ValueConversionError as problem:
-                print(problem, file=sys.stderr)
+                print(problem, file=sys.stderr)  # noqa: T201 - a dialogue with the person at the terminal
 
     def _converter(self, request: GateRequest) -> Converter[Any]:
         registry = self._app.registry

@@ -126,6 +126,8 @@ def _allows_none(python_type: Any) -> bool:
 def _outputs(annotation: Any) -> tuple[dict[str, Any], type | None]:
     if annotation is type(None) or annotation is None or annotation is typing.NoReturn:
         return {}, None
+    if isinstance(annotation, tuple):  # `-> (int, str)`, an older way to write `-> tuple[int, str]`
+        return {f"o{index}": item for index, item in enumerate(annotation)}, tuple
     if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
         hints = typing.get_type_hints(annotation, include_extras=True)
         return {field: hints[field] for field in annotation._fields}, annotation

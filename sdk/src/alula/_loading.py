@@ -59,8 +59,7 @@ def load_file(path: Path) -> ModuleType:
     if path.suffix != ".py":
         raise UsageError(f"{path.name} is not a Python file", hint="Its name must end in .py.")
     name = module_name_of_file(str(path))
-    root = path.parents[name.count(".") + (path.stem == "__init__")] if path.stem.isidentifier() else path.parent
-    _put_first(str(root))
+    _put_first(str(_package_root(path)))
     known = sys.modules.get(name)
     if known is not None:
         if _is_from(known, path):
@@ -94,6 +93,13 @@ def load_module(name: str) -> ModuleType:
         raise _script_error(failure, name) from None
 
 
+def _package_root(path: Path) -> Path:
+    folder = path.parent
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
 def _put_first(folder: str) -> None:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
@@ -121,7 +127,7 @@ def _execute(name: str, path: Path) -> ModuleType:
 
 def _script_error(failure: BaseException, what: str) -> BaseException:
     """Turn what importing the user's code raised into an error that shows the user's own frames."""
-    if isinstance(failure, (UsageError, KeyboardInterrupt)) and not isinstance(failure, ImportError):
+    if isinstance(failure, UsageError):
         return failure
     if isinstance(failure, SystemExit):
         return ScriptError(

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
-from alula_kernel.specs import EntitySpec, Interface, MapTarget, Overrides, Target, WorkflowSpec
-from alula_kernel.specs import Node, Reference
+from alula_kernel.specs import EntitySpec, Interface, MapTarget, Node, Overrides, Reference, Target, WorkflowSpec
 
 from ._entity import Entity
 from ._interface import PythonInterface, optional_output
@@ -85,7 +84,7 @@ class MapTask(Entity):
         inner = self.mapped_entity.python_interface
         fixed = self.mapped_entity.fixed_inputs if isinstance(self.mapped_entity, LaunchPlan) else {}
         registry = current_app().registry
-        item = (lambda t: optional_output(t, registry)) if self.tolerant else (lambda t: t)
+        outputs = {n: optional_output(t, registry) if self.tolerant else t for n, t in inner.outputs.items()}
         return dataclasses.replace(
             inner,
             inputs={
@@ -95,7 +94,7 @@ class MapTask(Entity):
             },
             # An input with a default that is not given keeps the default for every item.
             defaults={**{n: None for n in inner.defaults if n not in self.bound and n not in fixed}, **self._literal_bound},
-            outputs={name: list[item(python_type)] for name, python_type in inner.outputs.items()},  # type: ignore[misc]
+            outputs={name: list[python_type] for name, python_type in outputs.items()},  # type: ignore[valid-type]
         )
 
     @property

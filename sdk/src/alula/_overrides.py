@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ._resources import resource_spec
 if TYPE_CHECKING:
     from ._entity import Entity
 
-Duration = datetime.timedelta | int | float
+Duration = dt.timedelta | int | float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ def seconds(value: Duration | None) -> float | None:
     """Return a duration in seconds; None and 0 mean no limit."""
     if not value:
         return None
-    return value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)
+    return value.total_seconds() if isinstance(value, dt.timedelta) else float(value)
 
 
 def retry_policy(retries: int | RetryStrategy) -> specs.RetryPolicy:
@@ -121,7 +121,7 @@ def timeout_policy(timeout: Duration | Timeout | None) -> specs.TimeoutPolicy:
     limits = []
     for field in dataclasses.fields(timeout):
         value = getattr(timeout, field.name)
-        if value is not None and not isinstance(value, (int, float, datetime.timedelta)):
+        if value is not None and not isinstance(value, (int, float, dt.timedelta)):
             raise UsageError(f"timeout: expected seconds, a timedelta or a Timeout, found {value!r}")
         limit = seconds(value)
         if limit is not None and limit < 0:
@@ -166,6 +166,7 @@ def override_fields(
             serialize=settings.get("cache_serialize", False),
             ignored_inputs=settings.get("cache_ignore_input_vars", ()),
             where=task.title,
+            source=task.source(),
         )
     resources = {name: settings[name] for name in _RESOURCE_SETTINGS if settings.get(name) is not None}
     if resources:
@@ -184,7 +185,7 @@ def image_name(image: Any) -> str:
     """Return the reference of a container image as text."""
     if image is None:
         return ""
-    return image if isinstance(image, str) else repr(image)
+    return str(image)
 
 
 _SIMPLE: dict[str, tuple[str, Any]] = {

@@ -9,7 +9,6 @@ from alula_kernel.errors import CompileError, PromiseUseError
 from alula_kernel.literals import Scalar
 from alula_kernel.specs import Binding, Comparison, Condition, Junction, LiteralBinding, Reference
 from alula_kernel.types import (
-
     JSON,
     NONE,
     ListOf,

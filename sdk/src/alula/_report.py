@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ._aio import WithAio
 from ._state import STATE
 
 if TYPE_CHECKING:
@@ -63,12 +64,19 @@ class Deck:
         self._parts.append(html)
         return self
 
-    log = append
+    @WithAio
+    def log(self, html: str, do_flush: bool = False) -> None:
+        """Add to its content, and with `do_flush` write the report of the running task."""
+        self.append(html)
+        if do_flush:
+            flush()
 
-    def replace(self, html: str) -> Deck:
-        """Put other content in its place."""
+    @WithAio
+    def replace(self, html: str, do_flush: bool = False) -> None:
+        """Put other content in its place, and with `do_flush` write the report of the running task."""
         self._parts = [html]
-        return self
+        if do_flush:
+            flush()
 
     @staticmethod
     def publish() -> None:
@@ -126,16 +134,20 @@ class Report:
         if "Source Code" in wanted and task.function is not None:
             self.add(Deck("Source Code", _source_html(task.function), auto_add_to_deck=False))
         if "Dependencies" in wanted:
-            self.add(Deck("Dependencies", _dependencies_html(), auto_add_to_deck=False))
+            self.add(Deck("Dependencies", dependencies_html(), auto_add_to_deck=False))
         if "Timeline" in wanted and self._timeline:
             rows = "".join(f"<tr><td>{html.escape(n)}</td><td>{s:.3f} s</td></tr>" for n, s in self._timeline)
             self.add(Deck("Timeline", f"<table>{rows}</table>", auto_add_to_deck=False))
 
     def to_html(self) -> str:
-        """Return the whole page. Every tab is an iframe without scripts or access to anything outside."""
+        """Return the whole page.
+
+        Every tab is an iframe with an origin of its own: scripts, as those of charts, run in it, and reach neither the
+        page around it nor other tabs, cookies or files.
+        """
         tabs = "".join(
             f'<details {"open" if number == 0 else ""}><summary>{html.escape(deck.name)}</summary>'
-            f'<iframe sandbox="" srcdoc="{html.escape(_page(deck), quote=True)}"></iframe></details>'
+            f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(_page(deck), quote=True)}"></iframe></details>'
             for number, deck in enumerate(self.decks)
         )
         return _PAGE.format(title=html.escape(self.title), tabs=tabs or "<p>The report is empty.</p>")
@@ -149,7 +161,7 @@ class Report:
         except OSError as problem:
             logger.warning("the report of %s could not be written: %s", self.title, problem)
             return ""
-        return uri or stream.blob.uri  # type: ignore[no-any-return]
+        return uri or stream.blob.uri
 
 
 _PAGE = """<!doctype html>
@@ -160,7 +172,7 @@ summary{{cursor:pointer;font-weight:600;padding:.4rem 0}}
 </style></head><body><h1>{title}</h1>{tabs}</body></html>
 """
 
-_STYLE = "<style>body{font:14px/1.5 system-ui,sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:2px 8px}</style>"  # noqa: E501
+_STYLE = "<style>body{font:14px/1.5 system-ui,sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:2px 8px}</style>"
 
 
 def _page(deck: Deck) -> str:
@@ -173,7 +185,7 @@ def _values_html(converters: Mapping[str, Any], values: Mapping[str, Any]) -> st
         converter = converters.get(name)
         try:
             shown = converter.to_html(value) if converter is not None else html.escape(repr(value))
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001 - a preview of the user's may raise anything
             logger.warning("the preview of %s failed: %s", name, problem)
             shown = html.escape(repr(type(value)))
         parts.append(f"<h4>{html.escape(name)}</h4>{shown}")
@@ -188,7 +200,8 @@ def _source_html(function: Any) -> str:
     return f"<pre>{html.escape(source)}</pre>"
 
 
-def _dependencies_html() -> str:
+def dependencies_html() -> str:
+    """Return a table of the installed distributions and their versions."""
     found = sorted({(d.metadata["Name"] or "?", d.version) for d in importlib.metadata.distributions()})
     rows = "".join(f"<tr><td>{html.escape(n)}</td><td>{html.escape(v)}</td></tr>" for n, v in found)
     return f"<table><tr><th>Distribution</th><th>Version</th></tr>{rows}</table>"
@@ -209,6 +222,7 @@ def _enabled_report(what: str) -> Report | None:
     return report
 
 
+@WithAio
 def log(content: str, do_flush: bool = False) -> None:
     """Add HTML to the main tab of the running task's report."""
     report = _enabled_report("report.log")
@@ -218,6 +232,7 @@ def log(content: str, do_flush: bool = False) -> None:
             flush()
 
 
+@WithAio
 def replace(content: str, do_flush: bool = False) -> None:
     """Put HTML in place of the main tab of the running task's report."""
     report = _enabled_report("report.replace")
@@ -233,6 +248,7 @@ def get_tab(name: str) -> Deck:
     return report.tab(name) if report is not None else Deck(name, auto_add_to_deck=False)
 
 
+@WithAio
 def flush() -> None:
     """Write the running task's report as it is now, for those who watch."""
     from ._context import ctx

@@ -6,10 +6,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from alula_kernel.engine import Action, Phase, RunOptions, RunResult
 from alula_kernel.errors import ActionError, UnknownNameError, UsageError, exception_for
 from alula_kernel.literals import Literal
+from alula_kernel.specs import LaunchPlanSpec
 
+from ._aio import WithAio
 from ._app import App, current_app
 from ._tracebacks import trim
 
@@ -50,7 +54,12 @@ class Run:
         return self._outputs
 
     @property
-    def outputs(self) -> Any:
+    def url(self) -> str:
+        """Where its report can be looked at; empty if the task at its root wrote none."""
+        return self.actions[0].report
+
+    @property
+    def result(self) -> Any:
         """What a call would have returned.
 
         Raises:
@@ -58,6 +67,18 @@ class Run:
         """
         self.raise_for_error()
         return self.entity.compiled(self._app).outputs_to_python(self._outputs)
+
+    def outputs(self) -> RunOutputs:
+        """Return its outputs as a tuple, also if there is only one.
+
+        Raises:
+            Exception: The run failed; what the task raised.
+        """
+        self.raise_for_error()
+        return RunOutputs({name: self.output(name) for name in self._outputs})
+
+    def wait(self) -> None:
+        """Return at once: a run that is at hand has ended, successfully or not."""
 
     def raise_for_error(self) -> None:
         """Raise what made the run fail; do nothing if it succeeded.
@@ -93,8 +114,45 @@ class Run:
         return tree_text(self.actions)
 
 
-def run(
-    entity: Entity | Callable[..., Any], *args: Any, options: RunOptions | None = None, app: App | None = None, **inputs: Any
+class RunOutputs(tuple[Any, ...]):
+    """The outputs of a run, in order; by name in `named_outputs` and as attributes."""
+
+    named_outputs: dict[str, Any]
+
+    def __new__(cls, named_outputs: dict[str, Any]) -> RunOutputs:
+        made = super().__new__(cls, named_outputs.values())
+        made.named_outputs = named_outputs
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        named: dict[str, Any] = self.__dict__.get("named_outputs", {})
+        if name in named:
+            return named[name]
+        raise AttributeError(f"there is no output {name!r}; there are {', '.join(named) or 'none'}")
+
+
+async def run_async(
+    entity: Entity | Callable[..., Any],
+    /,
+    *args: Any,
+    options: RunOptions | None = None,
+    app: App | None = None,
+    **inputs: Any,
+) -> Run:
+    """Run an entity in the event loop of the caller; otherwise as `run`."""
+    entity = _checked(entity)
+    app = app or current_app()
+    spec, literals, options = _prepared(app, entity, args, inputs, options)
+    return _finished(app, entity, await app.engine.run(spec, literals, options))
+
+
+def _run(
+    entity: Entity | Callable[..., Any],
+    /,
+    *args: Any,
+    options: RunOptions | None = None,
+    app: App | None = None,
+    **inputs: Any,
 ) -> Run:
     """Run a task, workflow or launch plan here and now, and return the run.
 
@@ -106,7 +164,7 @@ def run(
         inputs: Inputs by name.
 
     Returns:
-        The run, failed or not; `Run.outputs` raises what made it fail.
+        The run, failed or not; `Run.result` raises what made it fail.
 
     Raises:
         UsageError: The entity or an input is wrong; nothing has run.
@@ -117,14 +175,79 @@ def run(
     return _finished(app, entity, app.engine.run_blocking(spec, literals, options))
 
 
-async def run_async(
-    entity: Entity | Callable[..., Any], *args: Any, options: RunOptions | None = None, app: App | None = None, **inputs: Any
-) -> Run:
-    """Run an entity in the event loop of the caller; otherwise as `run`."""
-    entity = _checked(entity)
-    app = app or current_app()
-    spec, literals, options = _prepared(app, entity, args, inputs, options)
-    return _finished(app, entity, await app.engine.run(spec, literals, options))
+run = WithAio(_run, run_async)
+
+
+class Runner:
+    """Runs entities with options; made by `with_runcontext`.
+
+    Args:
+        options: The options.
+    """
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self.run = WithAio(self._run, self._run_async)
+
+    def _run(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
+        """Run an entity with the options; otherwise as `alula.run`."""
+        return run_values(_checked(entity), args, inputs, options=self.options)
+
+    async def _run_async(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
+        return await run_values_async(_checked(entity), args, inputs, options=self.options)
+
+
+def with_runcontext(
+    mode: str = "local",
+    *,
+    name: str = "",
+    project: str | None = None,
+    domain: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    env_vars: Mapping[str, str] | None = None,
+    overwrite_cache: bool = False,
+    disable_run_cache: bool = False,
+    interruptible: bool | None = None,
+    max_action_concurrency: int | None = None,
+    run_base_dir: str | None = None,
+) -> Runner:
+    """Prepare runs with options: ``with_runcontext(overwrite_cache=True).run(task, x=1)``.
+
+    Args:
+        mode: ``"local"``, here and now.
+        name: Name of the run.
+        project: Project; that of the settings if it is not given.
+        domain: Domain; that of the settings if it is not given.
+        labels: Labels.
+        env_vars: Environment variables of every attempt.
+        overwrite_cache: Compute although there is a cached output, and replace it.
+        disable_run_cache: Neither read nor write the cache.
+        interruptible: Whether attempts may run on capacity that can be taken away.
+        max_action_concurrency: Most attempts at once; None or 0 for no limit.
+        run_base_dir: Folder or URI prefix for reports, checkpoints and named files.
+
+    Raises:
+        UsageError: The mode or the name cannot be one.
+    """
+    if mode != "local":
+        raise UnknownNameError.among("mode of a run", mode, ["local"])
+    settings = current_app().settings
+    if name:
+        check_run_name(name)
+    return Runner(
+        RunOptions(
+            name=name,
+            project=project or settings.project,
+            domain=domain or settings.domain,
+            labels=dict(labels or {}),
+            environment=dict(env_vars or {}),
+            overwrite_cache=overwrite_cache,
+            disable_cache=disable_run_cache,
+            interruptible=interruptible,
+            max_parallelism=max_action_concurrency or None,
+            output_prefix=run_base_dir or "",
+        )
+    )
 
 
 def _checked(entity: Any) -> Entity:
@@ -145,14 +268,27 @@ def _prepared(
     compiled = entity.compiled(app)
     values = compiled.bind_arguments(args, inputs)
     compiled.check_complete(values)
-    options = options or RunOptions()
+    if options is None:
+        options = RunOptions(project=app.settings.project, domain=app.settings.domain)
     if options.name:
         check_run_name(options.name)
-    from msgspec.structs import replace
-
+    if isinstance(spec, LaunchPlanSpec):
+        options = _launched(options, spec)
     if not options.output_prefix:
         options = replace(options, output_prefix=str(app.settings.home / "runs"))
     return spec, compiled.inputs_to_literals(values), options
+
+
+def _launched(options: RunOptions, plan: LaunchPlanSpec) -> RunOptions:
+    """Fill in what a launch plan says about its runs; what the caller says goes before."""
+    return replace(
+        options,
+        launch_plan=plan.id.name,
+        labels={**plan.labels, **options.labels},
+        overwrite_cache=options.overwrite_cache or plan.overwrite_cache,
+        max_parallelism=plan.max_parallelism if options.max_parallelism is None else options.max_parallelism,
+        output_prefix=options.output_prefix or plan.raw_output_prefix,
+    )
 
 
 def check_run_name(name: str) -> None:
@@ -178,18 +314,35 @@ def _finished(app: App, entity: Entity, result: RunResult) -> Run:
 
 def run_and_return(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Do what a plain call at top level does: run, and return outputs or raise."""
-    return run_values(entity, args, kwargs).outputs
-
-
-def run_values(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any], app: App | None = None) -> Run:
-    """Run with inputs whose names may be any, also those of `run`'s own parameters."""
-    app = app or current_app()
-    spec, literals, options = _prepared(app, entity, args, kwargs, None)
-    return _finished(app, entity, app.engine.run_blocking(spec, literals, options))
+    return run_values(entity, args, kwargs).result
 
 
 async def run_and_return_async(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Do the same in the caller's event loop."""
-    app = current_app()
-    spec, literals, options = _prepared(app, entity, args, kwargs, None)
-    return _finished(app, entity, await app.engine.run(spec, literals, options)).outputs
+    return (await run_values_async(entity, args, kwargs)).result
+
+
+def run_values(
+    entity: Entity,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    app: App | None = None,
+    options: RunOptions | None = None,
+) -> Run:
+    """Run with inputs whose names may be any, also those of `run`'s own parameters."""
+    app = app or current_app()
+    spec, literals, options = _prepared(app, entity, args, kwargs, options)
+    return _finished(app, entity, app.engine.run_blocking(spec, literals, options))
+
+
+async def run_values_async(
+    entity: Entity,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    app: App | None = None,
+    options: RunOptions | None = None,
+) -> Run:
+    """Do the same in the caller's event loop."""
+    app = app or current_app()
+    spec, literals, options = _prepared(app, entity, args, kwargs, options)
+    return _finished(app, entity, await app.engine.run(spec, literals, options))

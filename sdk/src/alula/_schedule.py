@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 from alula_kernel.errors import UsageError
 from alula_kernel.specs import ScheduleSpec
@@ -78,7 +78,7 @@ class FixedRate:
         UsageError: The interval is not a positive number of whole minutes.
     """
 
-    def __init__(self, duration: datetime.timedelta, kickoff_time_input_arg: str | None = None) -> None:
+    def __init__(self, duration: dt.timedelta, kickoff_time_input_arg: str | None = None) -> None:
         seconds = duration.total_seconds()
         if seconds <= 0 or seconds % 60:
             raise UsageError(f"FixedRate({duration}): expected a positive number of whole minutes")
@@ -98,7 +98,7 @@ def _check_cron(expression: str, written: str) -> None:
     try:
         if len(expression.split()) != 5:
             raise CronSimError(f"{len(expression.split())} fields")
-        CronSim(expression, datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc))
+        CronSim(expression, dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc))
     except CronSimError as problem:
         raise UsageError(
             f"schedule {written!r} cannot be read: {problem}",
@@ -112,7 +112,7 @@ def _check_offset(offset: str | None) -> None:
     if offset is None:
         return
     try:
-        msgspec.convert(offset, datetime.timedelta, strict=False)
+        msgspec.convert(offset, dt.timedelta, strict=False)
     except msgspec.ValidationError:
         raise UsageError(f"offset {offset!r} is not an ISO 8601 duration", hint="Write P1D or PT30M.") from None
 

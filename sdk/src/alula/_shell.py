@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -16,8 +17,6 @@ from alula_kernel.errors import AlulaError, UnknownNameError, UsageError
 from ._interface import PythonInterface
 from ._state import call_site
 from ._task import Task, TaskSettings
-
-import re
 
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|ctx)\.([A-Za-z_]\w*)\}")
 
@@ -131,6 +130,9 @@ class ShellTask(Task):
     def location(self) -> str:
         return self._location
 
+    def source(self) -> str:
+        return "\0".join([self._shell, self._script, *(f"{o.var}={os.fspath(o.location)}" for o in self._outputs)])
+
     @property
     def script(self) -> str:
         """The script."""
@@ -142,7 +144,7 @@ class ShellTask(Task):
             paths = {o.var: self._output_path(o, values, folder) for o in self._outputs}
             script = self._fill(values, paths)
             if self._debug:
-                print(script)
+                print(script)  # noqa: T201 - asked for by debug=True
             result = self._run(script)
             if result.returncode:
                 raise ScriptFailedError(result.returncode, result.error[-4_000:])
@@ -152,11 +154,11 @@ class ShellTask(Task):
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _run(self, script: str) -> ProcessResult:
-        done = subprocess.run(  # noqa: S603 - running the author's script is what it is for
+        done = subprocess.run(
             [self._shell, "-c", script], capture_output=True, text=True, check=False
         )
         if done.stdout:
-            print(done.stdout, end="")
+            print(done.stdout, end="")  # noqa: T201 - the output of the script is the output of the task
         return ProcessResult(done.returncode, done.stdout, done.stderr)
 
     def _fill(self, values: Mapping[str, str], paths: Mapping[str, str]) -> str:
@@ -203,7 +205,7 @@ def _shell_text(value: Any) -> str:
 def _tuple_of(outputs: Mapping[str, Any]) -> type | None:
     import collections
 
-    return None if len(outputs) < 2 else collections.namedtuple("Outputs", list(outputs))  # noqa: PYI024
+    return None if len(outputs) < 2 else collections.namedtuple("Outputs", list(outputs))
 
 
 __all__ = ["OutputLocation", "ProcessResult", "ScriptFailedError", "ShellTask", "TaskSettings"]

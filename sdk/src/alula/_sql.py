@@ -72,6 +72,9 @@ class SQLTask(Task):
     def location(self) -> str:
         return self._location
 
+    def source(self) -> str:
+        return self.query_template
+
     def bound_query(self, placeholder: str = "?") -> tuple[str, list[str]]:
         """Return the query with a database's placeholders, and the names of the inputs that they stand for, in order.
 
@@ -144,7 +147,7 @@ class SQLite3Task(SQLTask):
         import sqlite3
         import tempfile
 
-        import pyarrow
+        import pyarrow as pa
 
         from ._app import current_app
 
@@ -159,8 +162,8 @@ class SQLite3Task(SQLTask):
                 cursor = connection.execute(query, parameters)
                 columns = [column[0] for column in cursor.description or ()]
                 rows = cursor.fetchall()
-        table = pyarrow.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
+        table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
         return current_app().registry.converter(self.python_interface.outputs["results"]).to_python(
-            current_app().registry.converter(pyarrow.Table).to_literal(table, current_app().conversion),
+            current_app().registry.converter(pa.Table).to_literal(table, current_app().conversion),
             current_app().conversion,
         )

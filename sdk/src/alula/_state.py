@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import alula_kernel
@@ -26,10 +27,10 @@ def is_own_file(filename: str) -> bool:
 
 def call_site() -> str:
     """Return ``file:line`` of the innermost caller outside Alula."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         filename = frame.f_code.co_filename
         if not filename.startswith(_OWN_FOLDERS):
             return f"{filename}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""

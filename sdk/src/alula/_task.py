@@ -104,6 +104,10 @@ class Task(Entity):
         """Return what the plugin of its type needs, as plain data for `TaskSpec.custom`."""
         return {}
 
+    def source(self) -> str:
+        """Return what a task without a function runs, as its query; a cache whose version is "auto" looks at it."""
+        return ""
+
     def validate(self, app: App) -> None:
         """Check it before it is compiled into anything.
 
@@ -177,7 +181,13 @@ class Task(Entity):
             blocking=not self.is_async,
             retries=retry_policy(settings.retries),
             timeout=timeout_policy(settings.timeout),
-            cache=cache_spec(self.function, settings.cache, where=self.title, image=settings.container_image),
+            cache=cache_spec(
+                self.function,
+                settings.cache,
+                where=self.title,
+                image=settings.container_image,
+                source=self.source(),
+            ),
             interruptible=settings.interruptible,
             resources=resource_spec(
                 requests=settings.requests,
@@ -207,7 +217,7 @@ class Task(Entity):
         known = self._body
         if known is None or known[0] is not app:
             known = self._body = (app, make_body(self, app))
-        return known[1]  # type: ignore[no-any-return]
+        return known[1]
 
     def compile_result(self, context: TaskContext, compiled: CompiledInterface, result: Any) -> Outcome:
         """Turn what a dynamic body returned into an outcome."""
@@ -255,8 +265,8 @@ class _Overridden(Task):
         self._task: Task = task._task if isinstance(task, _Overridden) else task
         self._short_name: str = settings.pop("short_name", "") or getattr(task, "_short_name", "")
         config = settings.pop("plugin_config", None)
-        before = task._overrides if isinstance(task, _Overridden) else None
-        self._overrides = override_fields(self._task, before, settings, config, location)
+        before: Overrides | None = task._overrides if isinstance(task, _Overridden) else None
+        self._overrides: Overrides = override_fields(self._task, before, settings, config, location)
 
     @property
     def python_interface(self) -> PythonInterface:
@@ -502,6 +512,7 @@ def task(
         cache_version: The same as ``cache=Cache(version=...)``.
         cache_serialize: The same as ``cache=Cache(serialize=...)``.
         cache_ignore_input_vars: The same as ``cache=Cache(ignored_inputs=...)``.
+        unknown: Not accepted.
 
     Returns:
         The task, or a decorator that makes it.
@@ -558,13 +569,18 @@ def task(
     return decorate if _task_function is None else decorate(_task_function)
 
 
+@overload
+def dynamic(_task_function: Callable[P, R], /) -> DynamicTask[P, R]: ...
+@overload
+def dynamic(_task_function: None = None, **settings: Any) -> Callable[[Callable[P, R]], DynamicTask[P, R]]: ...
 def dynamic(_task_function: Callable[..., Any] | None = None, **settings: Any) -> Any:
     """Turn a function into a dynamic task: it runs with native inputs, and its calls of entities make a graph.
 
     Args:
         settings: As `task` takes them.
     """
-    return task(_task_function, execution_mode="dynamic", **settings)
+    decorate: Any = task
+    return decorate(_task_function, execution_mode="dynamic", **settings)
 
 
 __all__ = [

@@ -47,7 +47,7 @@ def describe(action: Action) -> str:
 def duration_text(seconds: float) -> str:
     """Show a duration: ``3 ms``, ``1.2 s``, ``2 min 05 s``."""
     if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} µs"
+        return f"{seconds * 1e6:.0f} \N{MICRO SIGN}s"
     if seconds < 1:
         return f"{seconds * 1e3:.0f} ms"
     if seconds < 60:

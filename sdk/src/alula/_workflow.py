@@ -208,10 +208,9 @@ def bind_outputs(
     outputs = compiled.interface.outputs
     if not outputs:
         if returned is not None and not isinstance(returned, VoidPromise):
-            if isinstance(returned, (Promise, tuple)):
-                raise CompileError(
-                    f"{title} returns a value and declares none", hint="Annotate the result: -> type.", location=location
-                )
+            raise CompileError(
+                f"{title} returns a value and declares none", hint="Annotate the result: -> type.", location=location
+            )
         return {}
     if returned is None or isinstance(returned, VoidPromise):
         allowed = all(isinstance(v.type, UnionOf) for v in outputs.values())
@@ -270,9 +269,10 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         compiled = self.compiled(app)
         compilation = Compilation(app, "n", self.title)
         inputs = {name: Promise(None, name, variable.type) for name, variable in compiled.interface.inputs.items()}
+        call: Callable[..., Any] = self.function
         token = STATE.set(compilation)
         try:
-            returned = self.function(**inputs)  # type: ignore[call-arg]
+            returned = call(**inputs)
         finally:
             STATE.reset(token)
         if inspect.isawaitable(returned):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from alula._data.transformers import data_transformers
 from alula_kernel.builtin.backends import builtin_backends
 from alula_kernel.builtin.backends.memory import MemoryBackend

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from alula import current_app
 from alula._data.directory import BatchSize, Dir, Directory
 from alula._data.file import File
 from alula_kernel.errors import StorageError, UsageError, ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.types import BlobOf
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 FILES = {"a.txt": b"A", "b.csv": b"x\n1\n", "sub/c.txt": b"C", "sub/deep/d e.txt": b"D"}
 
@@ -365,7 +366,9 @@ def test_pydantic(local):
     assert Model(data=str(local)).data == Directory(local)
 
 
-NAMES = st.text("abé ._", min_size=1, max_size=6).filter(lambda name: name.strip(". ") and not name.startswith(".alula"))
+NAMES = st.text("abé ._", min_size=1, max_size=6).filter(
+    lambda name: name.strip(". ") and not name.startswith(".alula")
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alula_kernel.errors import ValueConversionError
+
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -18,7 +20,7 @@ FORMATS = ["parquet", "csv", "arrow", "json"]
 BINARY = ["parquet", "arrow"]
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=8)
-TIMES = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))
+TIMES = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 - without a zone on purpose
 PLAIN = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.int8(): st.integers(-128, 127),
@@ -125,13 +127,20 @@ def test_polars_text_formats(round_trip, context, form, table):
 
 INDEXES = st.one_of(
     st.builds(pd.RangeIndex, st.integers(-5, 5), st.just(100), st.integers(1, 3)),
-    st.builds(lambda start, name: pd.RangeIndex(start, 100, name=name), st.integers(0, 5), st.sampled_from([None, "i"])),
-    st.builds(lambda seed, name: pd.Index([(seed * 7 + k * 13) % 97 for k in range(50)], name=name), *[st.integers(0, 9), st.sampled_from([None, "key"])]),
+    st.builds(
+        lambda start, name: pd.RangeIndex(start, 100, name=name), st.integers(0, 5), st.sampled_from([None, "i"])
+    ),
+    st.builds(
+        lambda seed, name: pd.Index([(seed * 7 + k * 13) % 97 for k in range(50)], name=name),
+        *[st.integers(0, 9), st.sampled_from([None, "key"])],
+    ),
     st.builds(lambda k: pd.Index([f"{k}{n}" for n in range(50)], name="word"), st.integers(0, 9)),
     st.just(pd.MultiIndex.from_product([["a", "b"], range(10)], names=["one", "two"])),
     st.just(pd.date_range("2024-01-01", periods=50)),
 )
-PANDAS = {kind: RICH[kind] for kind in (pa.int64(), pa.float64(), pa.string(), pa.bool_(), pa.timestamp("us"), pa.int8())}
+PANDAS = {
+    kind: RICH[kind] for kind in (pa.int64(), pa.float64(), pa.string(), pa.bool_(), pa.timestamp("us"), pa.int8())
+}
 
 
 @pytest.mark.parametrize("form", BINARY)
@@ -252,8 +261,13 @@ def test_frames_without_rows_or_columns(round_trip, context):
         found = round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(), context)
         assert found.shape == (0, 0)
         assert round_trip(Annotated[pl.DataFrame, form], pl.DataFrame(), context).shape == (0, 0)
-        bare = round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(index=range(3)), context)
-        assert bare.shape == (3, 0)
+        bare = round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(index=["a", "b"]), context)
+        assert bare.shape == (2, 0)
+        with pytest.raises(ValueConversionError, match="without columns"):
+            round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(index=range(3)), context)
+    for form in ("csv", "json"):
+        with pytest.raises(ValueConversionError, match="without columns"):
+            round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(), context)
     for form in FORMATS:
         empty = pl.DataFrame(schema={"a": pl.Int64, "b": pl.String})
         found = round_trip(Annotated[pl.DataFrame, form], empty, context)

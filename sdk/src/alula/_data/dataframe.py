@@ -382,7 +382,7 @@ class DataFrame:
         chosen = frame_format(format) or self._format or handlers.default_format(kind)
         uri = uri_of(self._uri) if self._uri else ""
         chosen = chosen or (format_by_suffix(uri) if uri else "") or DEFAULT_FORMAT
-        if uri.endswith("/"):
+        if self._uri.endswith("/"):
             uri = child_uri(uri, f"data.{chosen}")
         target = FrameTarget(context.storage, chosen, uri, columns, metadata=dict(self.metadata))
         return handlers.encoder(kind, chosen, uri or context.storage.root).encode(self._frame, target)
@@ -393,12 +393,25 @@ class DataFrame:
         if is_uri(self._uri) and scheme_of(self._uri) != "file":
             default = DEFAULT_FORMAT if storage_has_files(self._uri) else ""
             return Dataset(self._uri, format=chosen or default, metadata=dict(self.metadata))
+        self.require_local()
         path = Path(path_of(self._uri))
-        if not path.exists():
-            raise ValueConversionError(f"there is no {path}", hint="Check the path and the working directory.")
         blob = storage.put_directory(path) if path.is_dir() else storage.put_file(path)
         kept = chosen or DEFAULT_FORMAT
         return Dataset(blob.uri, hash=blob.hash, size=blob.size, format=kept, metadata=dict(self.metadata))
+
+    def require_local(self) -> None:
+        """Refuse a handle of a local path at which there is nothing; others are not looked at.
+
+        Raises:
+            ValueConversionError: There is nothing.
+        """
+        if self._dataset is not None or self._frame is not None or not self._uri or scheme_of(self._uri) != "file":
+            return
+        path = path_of(self._uri)
+        if not Path(path).exists():
+            raise ValueConversionError(
+                f"there is no {path}", hint=f"Check the path; the working directory is {Path.cwd()}."
+            )
 
     # --- in models and JSON ---
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alula_kernel.contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
+from alula_kernel.errors import UnsupportedTypeError, ValueConversionError
 from alula_kernel.literals import Column, Dataset, Literal, unwrap
 from alula_kernel.types import DatasetOf, LiteralType
 
@@ -97,10 +98,7 @@ class DataFrameConverter(Converter[DataFrame]):
         return value if self.accepts(value) else self._handle(value)
 
     def _handle(self, value: Any) -> DataFrame:
-        if not isinstance(value, (str, os.PathLike, Mapping)):
-            raise self.refuse(value)
-        made: DataFrame = self.python_type.validate(value)
-        return made
+        return _described(self, self.python_type, value)
 
     def to_html(self, value: Any) -> str:
         """Show the first rows of a frame in memory, or where a stored one is."""
@@ -135,7 +133,7 @@ class FrameConverter(Converter[Any]):
         elif isinstance(value, self._class):
             handle = DataFrame(value)
         else:
-            raise self.refuse(value, f"annotate {type(value).__qualname__}, or DataFrame for any library")
+            raise self._refuse_other(value)
         bound = handle.bound(context.storage, self._types)
         return bound.store(context, self._declared.format, self._declared.columns)
 
@@ -152,6 +150,15 @@ class FrameConverter(Converter[Any]):
         handle = DataFrame.from_dataset(dataset, context.storage, self._types, self._declared.columns)
         return handle.open(self._class).all()
 
+    def _refuse_other(self, value: Any) -> ValueConversionError:
+        if not self.handlers.handles(frame_class(value)):
+            return self.refuse(value)
+        found = _library_name(type(value))
+        return ValueConversionError(
+            f"expected {self.describe()}, found {found}",
+            hint=f"Annotate {found}, or DataFrame for frames of any library.",
+        )
+
     def accepts(self, value: Any) -> bool:
         """Tell whether it is a frame of the class, or a handle."""
         return isinstance(value, (self._class, DataFrame))
@@ -163,7 +170,7 @@ class FrameConverter(Converter[Any]):
             ValueConversionError: It cannot be read as that.
             StorageError: It does not exist.
         """
-        return self._read(DataFrame(uri=text), context)
+        return self._read(text, context)
 
     def from_plain(self, value: Any, context: ConversionContext) -> Any:
         """Read what is at a path or URI, or described by a dictionary with ``uri`` and, if need be, ``format``.
@@ -171,15 +178,11 @@ class FrameConverter(Converter[Any]):
         Raises:
             ValueConversionError: It is none of these, or cannot be read.
         """
-        if self.accepts(value):
-            return value
-        if not isinstance(value, (str, os.PathLike, Mapping)):
-            raise self.refuse(value)
-        return self._read(DataFrame.validate(value), context)
+        return value if self.accepts(value) else self._read(value, context)
 
-    def _read(self, handle: DataFrame, context: ConversionContext) -> Any:
-        declared = self._declared
-        bound = handle.bound(context.storage, self._types, declared.columns)
+    def _read(self, value: Any, context: ConversionContext) -> Any:
+        handle = _described(self, DataFrame, value)
+        bound = handle.bound(context.storage, self._types, self._declared.columns)
         return bound.open(self._class).all()
 
     def to_html(self, value: Any) -> str:
@@ -192,7 +195,7 @@ class FrameConverter(Converter[Any]):
 
     def describe(self) -> str:
         """Name the class with its library."""
-        return f"{self._class.__module__.partition('.')[0]}.{self._class.__qualname__}"
+        return _library_name(self._class)
 
 
 class FrameTransformer(TypeTransformer):
@@ -235,9 +238,24 @@ class DataFrameTransformer(FrameTransformer):
         return DataFrame if isinstance(literal_type, DatasetOf) else None
 
 
-def _converter(types: Any, value: Any) -> Any:
-    from alula_kernel.errors import UnsupportedTypeError
+def _described(converter: Converter[Any], cls: type[DataFrame], value: Any) -> DataFrame:
+    """Make a handle of a path, a URI or a dictionary.
 
+    Raises:
+        ValueConversionError: It is none of these, or there is nothing at a local path.
+    """
+    if not isinstance(value, (str, os.PathLike, Mapping)):
+        raise converter.refuse(value)
+    made = cls.validate(value)
+    made.require_local()
+    return made
+
+
+def _library_name(cls: type) -> str:
+    return f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}"
+
+
+def _converter(types: Any, value: Any) -> Any:
     try:
         return types.converter(type(value))
     except UnsupportedTypeError:

@@ -124,7 +124,7 @@ def _path(steps: tuple[Any, ...]) -> str:
     path = ""
     for step in steps:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    return path
+    return path if len(path) <= 100 else f"{path[:97]}..."
 
 
 def _short(value: Any) -> str:

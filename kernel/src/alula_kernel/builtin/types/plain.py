@@ -84,12 +84,12 @@ def _encode_items(items: Any, depth: int) -> list[Any]:
 
 
 def _encode_mapping(mapping: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    if not all(type(key) is str for key in mapping):
+        return _encode_pairs(mapping, depth)
     made: dict[str, Any] = {}
-    key: Any = None
+    key = ""
     try:
         for key, item in mapping.items():
-            if type(key) is not str:
-                return _encode_pairs(mapping, depth)
             if not key.isascii():
                 check_text(key)
             made[key] = encode_plain(item, depth + 1)

@@ -235,7 +235,7 @@ def _type_variables(python_type: Any) -> dict[Any, Any]:
     own = dict(zip(getattr(origin, "__parameters__", ()), args, strict=False))
     found = dict(own)
     for base in getattr(origin, "__orig_bases__", ()):
-        if isinstance(typing.get_origin(base), type):
+        if typing.get_origin(base) not in {None, typing.Generic, typing.Protocol}:
             found.update(_type_variables(substitute(base, own)))
     return found
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, cast
 
 from alula_kernel.errors import AlulaError, ValueConversionError
 from alula_kernel.literals import Dataset
+from alula_kernel.storage_errors import storage_error
 from alula_kernel.uris import name_of, shown
 
 from ..columns import check_columns
@@ -100,6 +102,10 @@ class ArrowEncoder(DataFrameEncoder[Any]):
             schema = reader.schema
             columns = schema_columns(schema)
             check_columns(target.columns, columns, "the data frame")
+            if not len(schema) and self._library.shape(frame)[0]:
+                raise ValueConversionError(
+                    "a data frame with rows and without columns cannot be stored", hint="Give it a column."
+                )
             with target.storage.writer(name=name, uri=target.uri, format=self._codec.format) as stream:
                 self._codec.write(regrouped(counted(reader), schema), schema, cast("IO[bytes]", stream))
         blob = stream.blob
@@ -137,7 +143,7 @@ class ArrowDecoder(DataFrameDecoder[Any]):
         selection = self._selection(dataset, source)
         with self._reading(dataset):
             places = _places(dataset, source)
-            if len(places) == 1 and (path := places[0].path) is not None:
+            if len(places) == 1 and (path := places[0].path) is not None and Path(path).exists():
                 found = self._library.scan(path, self._codec.format, source.columns)
                 if found is not None:
                     return found
@@ -170,7 +176,7 @@ class ArrowDecoder(DataFrameDecoder[Any]):
         return Selection(source.columns, index, dataset.columns)
 
     def _reading(self, dataset: Dataset) -> Any:
-        return _blamed(f"{shown(dataset.uri)} cannot be read as {self._codec.format}")
+        return _blamed(f"{shown(dataset.uri)} cannot be read as {self._codec.format}", dataset.uri)
 
     def _open(self, places: list[Place], selection: Selection, rows: int) -> Any:
         """Return a reader over all places, which opens each when it is its turn."""
@@ -208,25 +214,24 @@ def _places(dataset: Dataset, source: FrameSource) -> list[Place]:
 
 
 def _is_folder(path: str | None) -> bool:
-    from pathlib import Path
-
     return path is not None and Path(path).is_dir()
 
 
 @contextmanager
-def _blamed(what: str) -> Iterator[None]:
-    """Turn what a library says about data into our error; what we and the operating system say stays.
+def _blamed(what: str, uri: str = "") -> Iterator[None]:
+    """Turn what a library says about data into our errors.
 
     Raises:
         ValueConversionError: A library refused the data.
+        StorageError: The operating system refused a file.
     """
     try:
         yield
     except (AlulaError, ImportError, MemoryError, GeneratorExit):
         raise
     except OSError as error:
-        if type(error).__module__.partition(".")[0] != "pyarrow" and error.errno is not None:
-            raise
+        if error.errno is not None:
+            raise storage_error("read", uri, error) from error
         raise _refused(what, error) from error
     except Exception as error:
         raise _refused(what, error) from error

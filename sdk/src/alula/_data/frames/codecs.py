@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from alula_kernel.storage import Storage
 
 ROW_GROUP_ROWS = 131_072
-"""Rows that are encoded together. Fixed, so that the bytes do not depend on the pieces that a frame comes in."""
+"""Most rows that are encoded together."""
+
+ROW_GROUP_BYTES = 16 * 1024 * 1024
+"""About how many bytes are encoded together, so that wide rows do not fill the memory."""
+
+_SAMPLE_ROWS = 1_024
 
 _UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -97,21 +102,37 @@ def schema_columns(schema: Any) -> tuple[Column, ...]:
 
 
 def regrouped(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
-    """Yield the same rows as tables of `ROW_GROUP_ROWS` rows, the last of fewer, in one chunk per column."""
+    """Yield the same rows as tables of `ROW_GROUP_ROWS` rows or, if they are wide, fewer, in one chunk per column.
+
+    How many rows a table has follows from its first rows and not from the batches, so that equal frames give equal bytes.
+    """
     pa = arrow()
     held: list[Any] = []
-    count = 0
+    count, limit, measured = 0, _SAMPLE_ROWS, False
     for batch in batches:
         rest = batch
-        while count + rest.num_rows >= ROW_GROUP_ROWS:
-            room = ROW_GROUP_ROWS - count
-            yield pa.Table.from_batches([*held, rest.slice(0, room)], schema).combine_chunks()
-            held, count, rest = [], 0, rest.slice(room)
+        while count + rest.num_rows >= limit:
+            held.append(rest.slice(0, limit - count))
+            rest, count = rest.slice(limit - count), limit
+            if not measured:
+                limit, measured = _rows_of_a_group(pa.Table.from_batches(held, schema)), True
+            if count == limit:
+                yield pa.Table.from_batches(held, schema).combine_chunks()
+                held, count, limit, measured = [], 0, _SAMPLE_ROWS, False
         if rest.num_rows:
             held.append(rest)
             count += rest.num_rows
     if held:
         yield pa.Table.from_batches(held, schema).combine_chunks()
+
+
+def _rows_of_a_group(sample: Any) -> int:
+    """Return how many rows like those of a sample are encoded together, at least as many as it has."""
+    pa = arrow()
+    # Taking every row leaves out what lies under nulls and beside slices, so equal values have equal sizes.
+    plain = sample.take(pa.array(range(len(sample)), pa.int64())).combine_chunks()
+    size = sum(arrow("pyarrow.ipc").get_record_batch_size(batch) for batch in plain.to_batches())
+    return max(len(sample), min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * len(sample) // max(1, size)))
 
 
 class Place:

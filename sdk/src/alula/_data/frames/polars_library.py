@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from alula_kernel.errors import ValueConversionError
+
 from ..dependencies import load
 from .arrow_handlers import FrameLibrary
 from .arrow_library import plain_dictionaries
@@ -111,5 +113,10 @@ def _collected(frame: Any) -> Iterator[Any]:
 
 def _to_arrow(frame: Any) -> Any:
     pl = load("polars")
+    objects = [name for name, kind in frame.schema.items() if kind == pl.Object]
+    if objects:  # Arrow would get the addresses of the objects
+        raise ValueConversionError(
+            f"column {objects[0]!r} holds Python objects, which cannot be stored", hint="Give it a polars type."
+        )
     # The oldest level has only types that every reader of Parquet and Arrow files knows.
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -45,7 +45,9 @@ class CSVCodec(Codec):
         """Read with several threads."""
         csv = arrow("pyarrow.csv")
         with place.open() as stream:
-            found = csv.read_csv(stream, parse_options=_parsing(), convert_options=self._conversion(place, selection))
+            found = csv.read_csv(
+                stream, parse_options=_parsing(selection), convert_options=self._conversion(place, selection)
+            )
         return _typed(found, selection)
 
     def batches(self, place: Place, selection: Selection, rows: int) -> Iterator[Any]:
@@ -54,7 +56,7 @@ class CSVCodec(Codec):
         pa = arrow()
         with place.open() as stream:
             options = self._conversion(place, selection)
-            reader = csv.open_csv(stream, parse_options=_parsing(), convert_options=options)
+            reader = csv.open_csv(stream, parse_options=_parsing(selection), convert_options=options)
             yield _typed(pa.Table.from_batches([], reader.schema), selection).schema
             for batch in reader:
                 yield from _typed(pa.Table.from_batches([batch]), selection).to_batches(max_chunksize=rows)
@@ -64,7 +66,7 @@ class CSVCodec(Codec):
         types = known_types(selection.known)
         if selection.names:
             with place.open() as stream:
-                require = csv.open_csv(stream, parse_options=_parsing()).schema
+                require = csv.open_csv(stream, parse_options=_parsing(selection)).schema
             selection.of(require)
         return csv.ConvertOptions(
             column_types={name: _csv_type(kind) for name, kind in types.items()},
@@ -165,9 +167,10 @@ def _json_schema(schema: Any) -> Any:
     return pa.schema([pa.field(field.name, plain(field.type)) for field in schema])
 
 
-@functools.lru_cache(maxsize=1)
-def _parsing() -> Any:
-    return arrow("pyarrow.csv").ParseOptions(newlines_in_values=True)
+def _parsing(selection: Selection) -> Any:
+    # In a file of one column that we wrote, an empty line is a null.
+    skip = len(selection.known) != 1
+    return arrow("pyarrow.csv").ParseOptions(newlines_in_values=True, ignore_empty_lines=skip)
 
 
 def _csv_type(kind: Any) -> Any:

@@ -1,0 +1,38 @@
+"""What each figure may be."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What one figure may be.
+
+    Attributes:
+        id: Its number in the project's list of budgets, as ``P3``.
+        title: What is measured, per what.
+        unit: ``ms`` or ``µs``.
+        bar: What it must not exceed.
+        dream: What the work goes on for.
+    """
+
+    id: str
+    title: str
+    unit: str
+    bar: float
+    dream: float
+
+
+BUDGETS = {
+    budget.id: budget
+    for budget in (
+        Budget("P1", "`alula run hello.py hello`, the whole process", "ms", 150, 100),
+        Budget("P2", "`import alula`, over bare Python", "ms", 60, 35),
+        Budget("P3", "local chain of 1,000 typed int tasks, per task", "µs", 60, 25),
+        Budget("P4", "local map over 10,000 ints, per item", "µs", 15, 5),
+        Budget("P5", "1,000 hits of the SQLite cache, per hit", "µs", 80, 40),
+        Budget("P16", "compile a workflow of 10,000 nodes, per node", "µs", 60, 20),
+        Budget("P17", "10 plugins among 150 distributions, added to P1", "ms", 15, 3),
+    )
+}

@@ -1,0 +1,13 @@
+"""The smallest program, for P1."""
+
+from flytekit import task, workflow
+
+
+@task(retries=3)
+def greet(name: str) -> str:
+    return f"Hello, {name}!"
+
+
+@workflow
+def hello(name: str = "world") -> str:
+    return greet(name=name)

@@ -1,0 +1,45 @@
+"""The command line: ``alula``.
+
+Each command has a module of its own, which is imported when the command is used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .commands import build
+
+COMPLETION_VARIABLE = "_ALULA_COMPLETE"
+"""Set by the shell's completion script, which `alula completion` prints, when it asks for completions."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments, without the name of the program; those of the process if not given.
+
+    Returns:
+        The exit code: 0, 1 for a failed run, 2 for wrong use, 130 after Ctrl-C.
+    """
+    from .failures import guarded
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _main(arguments))
+
+
+def _main(arguments: list[str]) -> int:
+    group = build()
+    instruction = os.environ.get(COMPLETION_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(group, {}, "alula", COMPLETION_VARIABLE, instruction)
+    with group.make_context("alula", arguments) as context:
+        result = group.invoke(context)
+    return result if isinstance(result, int) else 0

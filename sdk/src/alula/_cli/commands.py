@@ -1,0 +1,101 @@
+"""The commands, by name, and the group that imports one when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used.
+
+    Args:
+        homes: For each command its module and attribute, as ``".run:command"``, and its line in the group's help, which
+            is kept here so that ``--help`` imports nothing.
+        attrs: As `click.Group` takes them.
+    """
+
+    def __init__(self, homes: Mapping[str, tuple[str, str]], **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self._homes = homes
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._homes:
+            return None
+        module, _, attribute = self._homes[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module, __package__), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._homes and not ctx.resilient_parsing:
+            from alula_kernel.errors import UnknownNameError
+
+            if args[0].endswith(".py"):
+                raise click.UsageError(f"unknown command {args[0]!r}\n  To run a file: alula run {args[0]}", ctx)
+            raise UnknownNameError.among("command", args[0], self._homes)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_home, line) in self._homes.items()])
+
+
+COMMANDS = {
+    "run": (".run:command", "Run a task, workflow or launch plan here and now."),
+    "inspect": (".inspect:command", "Show the entities of a file, and the graph of one."),
+    "runs": (".runs:group", "Show and forget the runs of this machine."),
+    "cache": (".cache:group", "Show, explain and clear cached outputs."),
+    "plugins": (".plugins:group", "List and check plugins; begin a new one."),
+    "init": (".init:command", "Make a new project from a template."),
+    "completion": (".completion:command", "Print the completion script for a shell."),
+}
+"""Where each command is, and what it does, in one line."""
+
+_HELP = """Run typed Python workflows.
+
+\b
+  alula run hello.py                      what is in a file
+  alula run hello.py hello --help         the inputs of a workflow
+  alula run hello.py hello --name Ada     run it, here and now
+  alula runs show                         what became of it
+"""
+
+_EPILOG = """Exit codes: 0 success, 1 a run failed, 2 wrong use or a script that cannot be loaded, 130 interrupted.
+Settings come from the environment: ALULA_HOME (~/.alula), ALULA_DATA, ALULA_CACHE, ALULA_PROJECT, ALULA_DOMAIN."""
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from .. import __version__
+
+        click.echo(f"alula {__version__}")
+        ctx.exit()
+
+
+def build() -> click.Group:
+    """Build the command line; no command is imported."""
+    return LazyGroup(
+        COMMANDS,
+        name="alula",
+        help=_HELP,
+        epilog=_EPILOG,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                callback=_print_version,
+                help="Show the version and exit.",
+            )
+        ],
+    )

@@ -1,0 +1,103 @@
+"""What went wrong, as messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from alula_kernel.errors import ActionError
+
+USAGE = 2
+"""Exit code of wrong use."""
+
+
+class StopError(Exception):
+    """Ends the command with an exit code, once everything that is to be said has been said."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM, SIGHUP); handled as Ctrl-C is.
+
+    Attributes:
+        exit_code: 128 and the number of the signal.
+    """
+
+    exit_code = 143
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command, report what it raises, and return the exit code.
+
+    Errors of Alula's own, which are nobody's fault but ours, are not caught.
+    """
+    try:
+        return command()
+    except StopError as stop:
+        return stop.exit_code
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        click.echo(help_wanted.message, err=True)
+        return USAGE
+    except click.UsageError as problem:
+        say_error(problem.format_message(), _help_hint(problem))
+        return USAGE
+    except click.ClickException as problem:
+        say_error(problem.format_message())
+        return USAGE
+    except KeyboardInterrupt as stop:
+        say("interrupted")
+        return getattr(stop, "exit_code", 130)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as failure:
+        from alula_kernel.errors import AlulaError, EngineError
+
+        if not isinstance(failure, AlulaError) or isinstance(failure, EngineError):
+            raise
+        say_error(str(failure))
+        return failure.exit_code
+
+
+def say(text: str) -> None:
+    """Print a line for people, on stderr."""
+    click.echo(text, err=True)
+
+
+def say_warning(text: str) -> None:
+    """Print a warning on stderr."""
+    click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {text}", err=True)
+
+
+def say_error(text: str, hint: str = "") -> None:
+    """Print what is wrong on stderr, and the next step below it."""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}" + (f"\n  {hint}" if hint else ""), err=True)
+
+
+def _help_hint(problem: click.UsageError) -> str:
+    return f"See: {problem.ctx.command_path} --help" if problem.ctx is not None else ""
+
+
+def say_failure(error: ActionError, attempts: int) -> None:
+    """Print which action failed, and the user's own traceback."""
+    from .._plain import printable
+
+    times = f" after {attempts} attempts" if attempts > 1 else ""
+    name = error.name or "the run"
+    place = f" ({error.action})" if error.action else ""
+    if error.traceback:
+        say_error(f"{name}{place} failed{times}")
+        click.echo(printable(error.traceback.rstrip()), err=True)
+    else:
+        say_error(f"{name}{place} failed{times}: {error.code}: {printable(error.message)}")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+from typing import Any, Optional
+
+import pytest
+
+from alula_kernel.errors import UnsupportedTypeError
+
+
+@pytest.mark.parametrize("python_type", [Any, object, Optional[Any]])
+def test_types_that_say_nothing(registry, python_type):
+    if python_type is Optional[Any]:
+        registry.converter(python_type)  # inside another type it is plain data
+        return
+    with pytest.raises(UnsupportedTypeError, match=r"does not say what the value is\n.*dict\[str, Any\].*Pickle"):
+        registry.converter(python_type)
+
+
+@pytest.mark.parametrize("python_type", [pathlib.Path, pathlib.PurePath, pathlib.PosixPath, list[pathlib.Path]])
+def test_paths(registry, python_type):
+    with pytest.raises(UnsupportedTypeError, match=r"Use File or Directory"):
+        registry.converter(python_type)
+
+
+def test_no_heavy_library_is_imported():
+    code = (
+        "import sys; from alula_kernel.registry import TypeRegistry\n"
+        "from alula_kernel.builtin.types import builtin_transformers\n"
+        "registry = TypeRegistry(builtin_transformers())\n"
+        "registry.converter(dict[str, list[int | None]]).to_literal({'a': [1]}, None)\n"
+        "heavy = {'numpy', 'pydantic', 'attr', 'pandas', 'json', 'html', 'pathlib', 'zoneinfo', 'asyncio'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
