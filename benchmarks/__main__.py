@@ -155,11 +155,11 @@ def _facts(here: Environment, peers: Mapping[str, Environment]) -> dict[str, Any
 
 def _heading(facts: Mapping[str, Any], calibration: Calibration) -> str:
     peers = "".join(f", {name} {version}" for name, version in facts["peers"].items())
+    versions = f"Alula {facts['alula']} ({facts['installed_as']}){peers}; Python {facts['python']}"
+    machine = f"{facts['system']} {facts['machine']}, {facts['cores']} cores, load {facts['load']:.1f}"
     return "\n".join(
         [
-            f"Alula {facts['alula']} ({facts['installed_as']}){peers}; Python {facts['python']}, "
-            f"{facts['distributions']} distributions; {facts['system']} {facts['machine']}, {facts['cores']} cores, "
-            f"load {facts['load']:.1f}",
+            f"{versions}, {facts['distributions']} distributions; {machine}",
             calibration.describe(),
             "medians ± half the distance between the quarters",
             "",

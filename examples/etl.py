@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from alula import File, conditional, current_context, dynamic, file_types, map_task, run, task, workflow
 
 REGIONS = ("north", "south", "west")
@@ -81,7 +82,7 @@ def join(parts: list[pd.DataFrame]) -> pa.Table:
 @task
 def share_of_bad_rows(orders: pa.Table, bad_rows: list[int]) -> float:
     bad = sum(bad_rows)
-    return bad / (orders.num_rows + bad)
+    return float(bad / (orders.num_rows + bad))
 
 
 @task

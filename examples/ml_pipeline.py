@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import joblib
 import pandas as pd
-from alula import File, Resources, current_context, file_types, run, task, workflow
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
+
+from alula import File, Resources, current_context, file_types, run, task, workflow
 
 
 class Split(NamedTuple):

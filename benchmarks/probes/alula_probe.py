@@ -1,5 +1,7 @@
 """Alula's side of P3, P4, P5 and P16, each with its floor timed just before and after it in the same process."""
 
+# ruff: noqa: D103 - the names of these programs say what they do
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """The programs of `alula_probe`, written for Flyte 2: run with its Python to measure it in the same run."""
 
+# ruff: noqa: D103 - the names of these programs say what they do
+
 from __future__ import annotations
 
 from collections.abc import Callable

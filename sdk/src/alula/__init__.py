@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ._data.dataframe_converter import FrameTransformer
     from ._data.directory import BatchSize, Dir, Directory
     from ._data.file import File
-    from ._data.frames.handlers import DataFrameDecoder, DataFrameEncoder, FrameSource, FrameTarget
+    from ._data.frames.handlers import DataFrameDecoder, DataFrameEncoder, DataFrameHandlers, FrameSource, FrameTarget
     from ._data.json_iterator import JSON
     from ._data.pickle import Pickle
     from ._data.renderers import ArrowRenderer, TopFrameRenderer
@@ -72,6 +72,7 @@ _HOMES = {
     "DataFrame": "._data.dataframe",
     "DataFrameDecoder": "._data.frames.handlers",
     "DataFrameEncoder": "._data.frames.handlers",
+    "DataFrameHandlers": "._data.frames.handlers",
     "Deck": "._report",
     "DeckField": "._report",
     "DeclaredTask": "._declared",
@@ -182,6 +183,7 @@ __all__ = [
     "DataFrame",
     "DataFrameDecoder",
     "DataFrameEncoder",
+    "DataFrameHandlers",
     "Deck",
     "DeckField",
     "DeclaredTask",

@@ -93,6 +93,12 @@ def sleep(duration: dt.timedelta) -> VoidPromise:
     return VoidPromise(_gate(compilation, GateTarget("sleep", duration_seconds=duration.total_seconds()), {}, []))
 
 
+class TextAnswer(str):
+    """An answer to a gate as a person wrote it, still to be made into a value of the gate's type."""
+
+    __slots__ = ()
+
+
 class LocalGateKeeper(GateKeeper):
     """Answers gates from the application's answers, else by asking on the terminal.
 
@@ -105,7 +111,10 @@ class LocalGateKeeper(GateKeeper):
 
     async def approved(self, request: GateRequest) -> bool:
         if request.signal in self._app.answers:
-            return bool(self._app.answers[request.signal])
+            answer = self._app.answers[request.signal]
+            if isinstance(answer, TextAnswer):
+                answer = self._app.registry.converter(bool).from_text(answer, self._context())
+            return bool(answer)
         shown = ""
         if request.value is not None and request.type is not None:
             converter = self._converter(request)
@@ -118,7 +127,10 @@ class LocalGateKeeper(GateKeeper):
     async def value(self, request: GateRequest) -> Literal:
         converter = self._converter(request)
         if request.signal in self._app.answers:
-            return converter.to_literal(self._app.answers[request.signal], self._context())
+            answer = self._app.answers[request.signal]
+            if isinstance(answer, TextAnswer):
+                answer = converter.from_text(answer, self._context())
+            return converter.to_literal(answer, self._context())
         while True:
             text = await self._ask(request, f"{request.signal} ({display(request.type or NONE)}): ")
             try:

@@ -107,6 +107,9 @@ class Run:
         converter = compiled.outputs[name] if as_type is None else self._app.registry.converter(as_type)
         return converter.to_python(self._outputs[name], self._app.conversion)
 
+    def __repr__(self) -> str:
+        return f"<run {self.name} of {self.entity.title}: {self.phase.value}>"
+
     def tree(self) -> str:
         """Show the actions as an indented list with phases, attempts and times."""
         from ._tree import tree_text

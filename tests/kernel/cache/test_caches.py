@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,11 +30,11 @@ def entry(digest: str, value: int = 1, *, task: str = "m.f", created_at: float =
 
 
 @pytest.fixture(params=["sqlite", "memory"])
-def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Cache:
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cache]:
     made: Cache = SqliteCache(tmp_path / "deep" / "cache.db") if request.param == "sqlite" else MemoryCache()
     assert made.name == request.param
-    request.addfinalizer(made.close)
-    return made
+    yield made
+    made.close()
 
 
 def test_an_entry_comes_back(cache: Cache) -> None:

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from alula_kernel import literals
+from alula_kernel.builtin.backends import builtin_backends
 from alula_kernel.builtin.types import builtin_transformers
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.registry import TypeRegistry
 from alula_kernel.storage import Storage
-
-
-class Writer(io.BytesIO):
-    """A file that becomes a blob when its block is left."""
-
-    blob: literals.Blob
-
-
-class MemoryStorage:
-    """The part of `Storage` that converters of values need, in memory."""
-
-    def __init__(self) -> None:
-        self.contents: dict[str, bytes] = {}
-
-    @contextlib.contextmanager
-    def writer(self, name: str = "") -> Iterator[Writer]:
-        writer = Writer()
-        yield writer
-        data = writer.getvalue()
-        digest = hashlib.sha256(data).hexdigest()
-        uri = f"memory://{digest}/{name}"
-        self.contents[uri] = data
-        writer.blob = literals.Blob(uri, hash=digest, size=len(data), name=name)
-
-    def open(self, uri: str) -> BinaryIO:
-        return io.BytesIO(self.contents[uri])
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +22,7 @@ def registry() -> TypeRegistry:
 
 @pytest.fixture(scope="session")
 def context() -> ConversionContext:
-    return ConversionContext(storage=cast("Storage", MemoryStorage()))
+    return ConversionContext(storage=Storage(builtin_backends(), "memory://tests-of-types"))
 
 
 RoundTrip = Callable[[Any, Any], Any]

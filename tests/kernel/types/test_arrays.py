@@ -1,100 +1,92 @@
+# ruff: noqa: UP045 - annotations are written as users write them
 from __future__ import annotations
 
 import typing
 from typing import Annotated
 
-import numpy
-import numpy.typing
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from alula_kernel import types
+from alula_kernel.builtin.backends import builtin_backends
 from alula_kernel.contracts import ConversionContext
-from alula_kernel.errors import UnsupportedTypeError, ValueConversionError
+from alula_kernel.errors import StorageError, UnsupportedTypeError, ValueConversionError
 from alula_kernel.literals import Blob, Hashed, Scalar, content_hash
+from alula_kernel.storage import Storage
 
-dtypes = (
-    arrays.scalar_dtypes() | arrays.unicode_string_dtypes() | st.just(numpy.dtype([("a", "<i4"), ("b", "<f8", (2,))]))
-)
+dtypes = arrays.scalar_dtypes() | arrays.unicode_string_dtypes() | st.just(np.dtype([("a", "<i4"), ("b", "<f8", (2,))]))
 
 
 @given(value=dtypes.flatmap(lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=0, min_side=0))))
 def test_array(registry, context, value):
-    converter = registry.converter(numpy.ndarray)
+    converter = registry.converter(np.ndarray)
     literal = converter.to_literal(value, context)
     back = converter.to_python(literal, context)
     assert (back.dtype, back.shape) == (value.dtype, value.shape)
-    assert back.tobytes() == numpy.ascontiguousarray(value).tobytes()
+    assert back.tobytes() == np.ascontiguousarray(value).tobytes()
     assert content_hash(converter.to_literal(back, context)) == content_hash(literal)
 
 
-@given(value=arrays.arrays(numpy.int64, 5), index=st.integers(0, 4))
+@given(value=arrays.arrays(np.int64, 5), index=st.integers(0, 4))
 def test_changed_array_has_another_hash(registry, context, value, index):
-    converter = registry.converter(numpy.ndarray)
+    converter = registry.converter(np.ndarray)
     changed = value.copy()
     changed[index] ^= 1
     assert content_hash(converter.to_literal(value, context)) != content_hash(converter.to_literal(changed, context))
 
 
 def test_literal(registry, context):
-    literal = registry.converter(numpy.ndarray).to_literal(numpy.arange(3), context)
+    literal = registry.converter(np.ndarray).to_literal(np.arange(3), context)
     assert isinstance(literal, Blob)
     assert (literal.format, literal.name, literal.hash is not None) == ("npy", "array.npy", True)
-    for python_type in (numpy.ndarray, numpy.typing.NDArray[numpy.float64]):
+    for python_type in (np.ndarray, npt.NDArray[np.float64]):
         assert registry.converter(python_type).literal_type == types.BlobOf("npy")
-    assert registry.python_type(types.BlobOf("npy")) is numpy.ndarray
+    assert registry.python_type(types.BlobOf("npy")) is np.ndarray
 
 
 def test_arrays_inside_other_types(registry, context):
-    converter = registry.converter(dict[str, typing.Optional[numpy.ndarray]])
-    back = converter.to_python(converter.to_literal({"a": numpy.ones(2), "b": None}, context), context)
+    converter = registry.converter(dict[str, typing.Optional[np.ndarray]])
+    back = converter.to_python(converter.to_literal({"a": np.ones(2), "b": None}, context), context)
     assert (back["a"].tolist(), back["b"]) == ([1.0, 1.0], None)
 
 
 def test_hashed_literals_are_looked_through(registry, context):
-    converter = registry.converter(numpy.ndarray)
-    literal = Hashed(converter.to_literal(numpy.arange(3), context), "x")
+    converter = registry.converter(np.ndarray)
+    literal = Hashed(converter.to_literal(np.arange(3), context), "x")
     assert converter.to_python(literal, context).tolist() == [0, 1, 2]
 
 
 def test_objects_need_permission(registry, context):
-    value = numpy.array([{"a": 1}, None], dtype=object)
+    value = np.array([{"a": 1}, None], dtype=object)
     with pytest.raises(ValueConversionError, match=r"Python objects \(dtype object\)\n.*allow_pickle"):
-        registry.converter(numpy.ndarray).to_literal(value, context)
-    pickled = registry.converter(Annotated[numpy.ndarray, {"allow_pickle": True}])
+        registry.converter(np.ndarray).to_literal(value, context)
+    pickled = registry.converter(Annotated[np.ndarray, {"allow_pickle": True}])
     literal = pickled.to_literal(value, context)
     assert pickled.to_python(literal, context).tolist() == [{"a": 1}, None]
     with pytest.raises(ValueConversionError, match="not one that may be read"):
-        registry.converter(numpy.ndarray).to_python(literal, context)
-
-
-class FolderStorage:
-    def __init__(self, path):
-        self.path = path
-
-    def open(self, uri):
-        return (self.path / uri).open("rb")
+        registry.converter(np.ndarray).to_python(literal, context)
 
 
 def test_local_files_are_mapped_into_memory(registry, tmp_path):
-    numpy.save(tmp_path / "array.npy", numpy.arange(5))
-    folder = ConversionContext(storage=FolderStorage(tmp_path))  # type: ignore[arg-type]
-    mapped = registry.converter(Annotated[numpy.ndarray, {"mmap_mode": "r"}])
-    value = mapped.to_python(Blob("array.npy"), folder)
-    assert isinstance(value, numpy.memmap)
+    local = ConversionContext(storage=Storage(builtin_backends(), tmp_path.as_uri()))
+    mapped = registry.converter(Annotated[np.ndarray, {"mmap_mode": "r"}])
+    value = mapped.to_python(mapped.to_literal(np.arange(5), local), local)
+    assert isinstance(value, np.memmap)
     assert value.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_files_elsewhere_are_read_although_mapping_was_asked_for(registry, context):
-    mapped = registry.converter(Annotated[numpy.ndarray, {"mmap_mode": "r"}])
-    literal = mapped.to_literal(numpy.arange(3), context)
+    mapped = registry.converter(Annotated[np.ndarray, {"mmap_mode": "r"}])
+    literal = mapped.to_literal(np.arange(3), context)
     assert mapped.to_python(literal, context).tolist() == [0, 1, 2]
 
 
 def test_other_values_are_refused(registry, context):
-    converter = registry.converter(numpy.ndarray)
+    converter = registry.converter(np.ndarray)
     for value in ([1, 2], 5, None):
         with pytest.raises(ValueConversionError, match=r"expected numpy\.ndarray, found"):
             converter.to_literal(value, context)
@@ -104,21 +96,23 @@ def test_other_values_are_refused(registry, context):
 
 
 def test_file_that_is_no_array(registry, context):
-    context.storage.contents["memory://text"] = b"hello"
-    with pytest.raises(ValueConversionError, match="memory://text, which is not one that may be read"):
-        registry.converter(numpy.ndarray).to_python(Blob("memory://text"), context)
+    blob = context.storage.put_bytes(b"hello")
+    with pytest.raises(ValueConversionError, match=f"{blob.uri}, which is not one that may be read"):
+        registry.converter(np.ndarray).to_python(blob, context)
+    with pytest.raises(StorageError):
+        registry.converter(np.ndarray).to_python(Blob("memory://nothing"), context)
 
 
 def test_unknown_option(registry):
     with pytest.raises(UnsupportedTypeError, match=r"unknown option 'mmap'.*\n  Known: allow_pickle, mmap_mode"):
-        registry.converter(Annotated[numpy.ndarray, {"mmap": "r"}])
+        registry.converter(Annotated[np.ndarray, {"mmap": "r"}])
 
 
 def test_text_and_plain_data(registry, context):
-    converter = registry.converter(numpy.ndarray)
+    converter = registry.converter(np.ndarray)
     assert converter.from_text("[[1, 2], [3, 4]]", context).shape == (2, 2)
-    assert converter.from_plain([1.5], context).dtype == numpy.float64
-    value = numpy.zeros(2)
+    assert converter.from_plain([1.5], context).dtype == np.float64
+    value = np.zeros(2)
     assert converter.from_plain(value, context) is value
     for bad in ("[[1], [2, 3]]", '"x"', '{"a": 1}'):
         with pytest.raises(ValueConversionError, match=r"expected numpy\.ndarray"):
@@ -126,6 +120,6 @@ def test_text_and_plain_data(registry, context):
 
 
 def test_preview(registry):
-    text = registry.converter(numpy.ndarray).to_text(numpy.zeros((1000, 1000)))
+    text = registry.converter(np.ndarray).to_text(np.zeros((1000, 1000)))
     assert text.startswith("array of shape (1000, 1000), float64")
     assert len(text) <= 1_000

@@ -1,9 +1,10 @@
+# ruff: noqa: UP007, UP045 - annotations are written as users write them
 from __future__ import annotations
 
 import dataclasses
 from typing import Annotated, Any, Optional, Union
 
-import numpy
+import numpy as np
 import pytest
 
 from alula_kernel.errors import ValueConversionError
@@ -12,7 +13,7 @@ from alula_kernel.literals import Blob, Hashed, Scalar, content_hash, decode, en
 from alula_kernel.registry import HashMethod as ExportedHashMethod
 
 Text = Annotated[str, HashMethod(str.lower)]
-Array = Annotated[numpy.ndarray, HashMethod(lambda array: f"shape {array.shape}")]
+Array = Annotated[np.ndarray, HashMethod(lambda array: f"shape {array.shape}")]
 
 
 def test_value_is_wrapped(registry, context):
@@ -26,11 +27,11 @@ def test_value_is_wrapped(registry, context):
 
 def test_blob_gets_the_hash_as_its_own(registry, context):
     converter = registry.converter(Array)
-    literal = converter.to_literal(numpy.zeros(3), context)
+    literal = converter.to_literal(np.zeros(3), context)
     assert isinstance(literal, Blob)
     assert literal.hash == "shape (3,)"
     assert converter.to_python(literal, context).tolist() == [0, 0, 0]
-    assert content_hash(literal) == content_hash(converter.to_literal(numpy.ones(3), context))
+    assert content_hash(literal) == content_hash(converter.to_literal(np.ones(3), context))
 
 
 @dataclasses.dataclass

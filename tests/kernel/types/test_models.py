@@ -1,3 +1,4 @@
+# ruff: noqa: UP007, UP045 - annotations are written as users write them
 from __future__ import annotations
 
 import uuid
@@ -151,7 +152,10 @@ def test_types_on_the_wire(registry):
 def test_dicts_are_coerced_as_pydantic_does(registry, context):
     converter = registry.converter(Model)
     plain = {"name": "x", "inners": [{"size": "3"}], "when": "2026-01-31T00:00:00Z", "price": "2.50"}
-    for value in (converter.from_plain(plain, context), converter.to_python(converter.to_literal(plain, context), context)):
+    for value in (
+        converter.from_plain(plain, context),
+        converter.to_python(converter.to_literal(plain, context), context),
+    ):
         assert value == Model.model_validate(plain)
     assert converter.from_text('{"name": "x"}', context) == Model(name="x")
     assert registry.converter(Splitting).from_plain({"tags": "a,b"}, context).tags == ["a", "b"]
@@ -159,12 +163,16 @@ def test_dicts_are_coerced_as_pydantic_does(registry, context):
     assert (aliased.class_, aliased.size) == ("x", 2)
     assert registry.converter(Names).from_text('["a"]', context) == Names(["a"])
     assert registry.converter(Names).from_plain(["a"], context) == Names(["a"])
-    assert registry.converter(Owner).from_plain({"pet": {"kind": "cat", "lives": 1}}, context) == Owner(pet=Cat(lives=1))
+    assert registry.converter(Owner).from_plain({"pet": {"kind": "cat", "lives": 1}}, context) == Owner(
+        pet=Cat(lives=1)
+    )
 
 
 def test_validation_errors_have_field_paths(registry, context):
     converter = registry.converter(Model)
-    with pytest.raises(ValueConversionError, match=r"inners\[1\]\.size: Input should be greater than 0, found 0") as raised:
+    with pytest.raises(
+        ValueConversionError, match=r"inners\[1\]\.size: Input should be greater than 0, found 0"
+    ) as raised:
         converter.from_plain({"name": "x", "inners": [{"size": 1}, {"size": 0}]}, context)
     assert isinstance(raised.value.__cause__, pydantic.ValidationError)
     with pytest.raises(ValueConversionError) as raised:
@@ -192,7 +200,9 @@ def test_changed_model_with_a_wrong_field(registry, context):
     with pytest.raises(ValueConversionError, match="name: expected str, found int 5"):
         registry.converter(Model).to_literal(value, context)
     value = Model(name="x", anything={"a": 2**70})
-    with pytest.raises(ValueConversionError, match=r"anything\['a'\]: expected plain data, found an integer of 72 bits"):
+    with pytest.raises(
+        ValueConversionError, match=r"anything\['a'\]: expected plain data, found an integer of 72 bits"
+    ):
         registry.converter(Model).to_literal(value, context)
 
 
@@ -301,7 +311,7 @@ def test_json_field_of_another_producer(registry, context):
     literal = MapLiteral({"name": Scalar("x"), "id": Scalar(str(uuid.UUID(int=5))), "price": Json("2.5")})
     value = registry.converter(Model).to_python(literal, context)
     assert (value.id, value.price) == (uuid.UUID(int=5), Decimal("2.5"))
-    with pytest.raises(ValueConversionError, match="id: .*valid UUID"):
+    with pytest.raises(ValueConversionError, match=r"id: .*valid UUID"):
         registry.converter(Model).to_python(MapLiteral({"name": Scalar("x"), "id": Scalar("no")}), context)
 
 

@@ -5,13 +5,23 @@ import math
 from datetime import date
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alula_kernel.errors import ValueConversionError
-from alula_kernel.literals import Blob, Bytes, Json, ListLiteral, MapLiteral, NonFinite, Scalar, UnionLiteral, content_hash
+from alula_kernel.literals import (
+    Blob,
+    Bytes,
+    Json,
+    ListLiteral,
+    MapLiteral,
+    NonFinite,
+    Scalar,
+    UnionLiteral,
+    content_hash,
+)
 
 atoms = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
 keys = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.just("$pairs") | st.just("$float")
@@ -42,7 +52,17 @@ def test_order_does_not_change_the_hash(registry, context, value, data):
 
 
 def test_changed_value_has_another_hash(registry, context):
-    values: list[dict[Any, Any]] = [{"a": 1}, {"a": 1.5}, {"a": "1"}, {"a": [1]}, {"a": None}, {"a": True}, {1: 1}, {"1": 1}, {}]
+    values: list[dict[Any, Any]] = [
+        {"a": 1},
+        {"a": 1.5},
+        {"a": "1"},
+        {"a": [1]},
+        {"a": None},
+        {"a": True},
+        {1: 1},
+        {"1": 1},
+        {},
+    ]
     digests = {content_hash(registry.converter(dict).to_literal(value, context)) for value in values}
     assert len(digests) == len(values)
 
@@ -62,9 +82,9 @@ class Size(str, enum.Enum):
 def test_what_becomes_plain(registry, context):
     value = {
         "tuple": (1, 2),
-        "int64": numpy.int64(3),
-        "float32": numpy.float32(0.5),
-        "bool": numpy.bool_(True),
+        "int64": np.int64(3),
+        "float32": np.float32(0.5),
+        "bool": np.bool_(True),
         "enum": Size.SMALL,
     }
     back = registry.converter(dict[str, Any]).to_literal(value, context).value
@@ -82,8 +102,8 @@ def test_what_becomes_plain(registry, context):
         ({"a": 2**63}, "['a']", "65 bits"),
         ({(1, date(2026, 1, 1)): 1}, "[(1, datetime.date(2026, 1, 1))][1]", "found date"),
         ({"a": "\udc80"}, "['a']", "lone surrogate"),
-        ({"a": numpy.datetime64("2026-01-01")}, "['a']", "found date"),
-        ({"a": numpy.zeros(2)}, "['a']", "found ndarray"),
+        ({"a": np.datetime64("2026-01-01")}, "['a']", "found date"),
+        ({"a": np.zeros(2)}, "['a']", "found ndarray"),
     ],
     ids=repr,
 )

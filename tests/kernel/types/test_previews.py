@@ -55,7 +55,8 @@ def test_fields_of_a_wide_record_are_rows(registry):
 
 
 @pytest.mark.parametrize(
-    "value", ["x" * 10**7, b"x" * 10**7, list(range(10**6)), {i: i for i in range(10**5)}, {"a": "x" * 10**6}, Rude(), [Rude()]]
+    "value",
+    ["x" * 10**7, b"x" * 10**7, list(range(10**6)), {i: i for i in range(10**5)}, {"a": "x" * 10**6}, Rude(), [Rude()]],
 )
 def test_any_value_is_shown_briefly(value):
     for limit in (80, 1_000):

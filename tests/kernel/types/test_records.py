@@ -1,3 +1,4 @@
+# ruff: noqa: UP045 - annotations are written as users write them
 from __future__ import annotations
 
 import collections
@@ -385,7 +386,9 @@ def test_wrapped_and_plain_literals(registry, context):
 
 def test_dicts_are_coerced(registry, context):
     converter = registry.converter(Config)
-    literal = converter.to_literal({"lr": 1, "layers": [{"size": 3.0}], "optimizer": "SGD", "start": "2026-01-31"}, context)
+    literal = converter.to_literal(
+        {"lr": 1, "layers": [{"size": 3.0}], "optimizer": "SGD", "start": "2026-01-31"}, context
+    )
     value = converter.to_python(literal, context)
     assert value == Config(1.0, [Layer(3)], Optimizer.SGD, date(2026, 1, 31))
     assert type(value.lr) is float
@@ -423,7 +426,9 @@ def test_field_without_a_value(registry, context):
 
 def test_refusal_of_the_class_is_told(registry, context):
     converter = registry.converter(list[Checked])
-    with pytest.raises(ValueConversionError, match=r"\[0\]: Checked refused its fields: ValueError: percent is not") as raised:
+    with pytest.raises(
+        ValueConversionError, match=r"\[0\]: Checked refused its fields: ValueError: percent is not"
+    ) as raised:
         converter.from_plain([{"percent": 200}], context)
     assert isinstance(raised.value.__cause__, ValueError)
     with pytest.raises(ValueConversionError, match="percent is not between"):
@@ -475,7 +480,9 @@ def test_hash_methods_of_fields_count(registry, context):
 
 
 def test_unsupported_fields_are_named(registry):
-    with pytest.raises(UnsupportedTypeError, match=r"Outer\.inners: .*Inner\.thing: no type transformer handles complex"):
+    with pytest.raises(
+        UnsupportedTypeError, match=r"Outer\.inners: .*Inner\.thing: no type transformer handles complex"
+    ):
         registry.converter(Outer)
 
 
@@ -484,7 +491,7 @@ def test_names_that_cannot_be_resolved(registry):
     class Local:
         other: Nowhere  # type: ignore[name-defined] # noqa: F821
 
-    with pytest.raises(UnsupportedTypeError, match="Nowhere.*\n.*top level of the module"):
+    with pytest.raises(UnsupportedTypeError, match=r"Nowhere.*\n.*top level of the module"):
         registry.converter(Local)
 
 
@@ -502,21 +509,25 @@ def test_builtin_generics_with_forward_references(registry, context):
     namespace: dict[str, Any] = {}
     source = (
         "from dataclasses import dataclass, field\n"
+        "from typing import Literal, Optional\n"
         "@dataclass\n"
         "class Leaf:\n"
         "    leaves: list['Leaf'] = field(default_factory=list)\n"
         "    named: dict[str, 'Leaf'] = field(default_factory=dict)\n"
+        "    maybe: Optional[tuple[list['Leaf'], Literal['a']]] = None\n"
     )
-    exec(source, namespace)
+    exec(compile(source, "<leaf>", "exec", dont_inherit=True), namespace)  # annotations that are no strings
     namespace["Leaf"].__module__ = __name__
     converter = registry.converter(namespace["Leaf"])
-    value = namespace["Leaf"]([namespace["Leaf"]()], {"a": namespace["Leaf"]()})
+    value = namespace["Leaf"]([namespace["Leaf"]()], {"a": namespace["Leaf"]()}, ([namespace["Leaf"]()], "a"))
     assert converter.to_python(converter.to_literal(value, context), context) == value
 
 
 def test_untyped_named_tuple_is_refused(registry):
-    with pytest.raises(UnsupportedTypeError, match=r"does not declare the types of its fields\n  Use typing.NamedTuple"):
-        registry.converter(collections.namedtuple("Untyped", "a b"))  # noqa: PYI024
+    with pytest.raises(
+        UnsupportedTypeError, match=r"does not declare the types of its fields\n  Use typing.NamedTuple"
+    ):
+        registry.converter(collections.namedtuple("Untyped", "a b"))
 
 
 def test_accepts(registry):
@@ -536,4 +547,4 @@ def test_subclass_of_the_declared_class_becomes_the_declared_class(registry, con
 
 
 def test_typing_is_what_users_write(registry):
-    assert registry.converter(typing.Optional[Layer]).accepts(None)  # noqa: UP045
+    assert registry.converter(typing.Optional[Layer]).accepts(None)

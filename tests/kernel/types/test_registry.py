@@ -1,3 +1,4 @@
+# ruff: noqa: UP007, UP045 - old and new spellings of a type are the subject
 from __future__ import annotations
 
 import dataclasses
@@ -133,10 +134,10 @@ def test_converters_are_memoised(registry):
 
 
 def test_metadata_without_hash_is_told_apart(registry):
-    import numpy
+    import numpy as np
 
-    plain = registry.converter(Annotated[numpy.ndarray, {"allow_pickle": False}])
-    pickled = registry.converter(Annotated[numpy.ndarray, {"allow_pickle": True}])
+    plain = registry.converter(Annotated[np.ndarray, {"allow_pickle": False}])
+    pickled = registry.converter(Annotated[np.ndarray, {"allow_pickle": True}])
     assert (plain.allow_pickle, pickled.allow_pickle) == (False, True)
 
 

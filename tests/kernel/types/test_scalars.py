@@ -3,7 +3,7 @@ from __future__ import annotations
 import enum
 import math
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,13 +82,13 @@ def test_int_becomes_float_where_float_is_declared(registry, context):
 @pytest.mark.parametrize(
     ("python_type", "value", "expected"),
     [
-        (int, numpy.int64(5), 5),
-        (int, numpy.uint8(5), 5),
-        (float, numpy.float64(0.5), 0.5),
-        (float, numpy.float32(0.5), 0.5),
-        (float, numpy.int32(2), 2.0),
-        (bool, numpy.bool_(True), True),
-        (str, numpy.str_("x"), "x"),
+        (int, np.int64(5), 5),
+        (int, np.uint8(5), 5),
+        (float, np.float64(0.5), 0.5),
+        (float, np.float32(0.5), 0.5),
+        (float, np.int32(2), 2.0),
+        (bool, np.bool_(True), True),
+        (str, np.str_("x"), "x"),
     ],
 )
 def test_numpy_scalars_are_taken(registry, context, python_type, value, expected):
@@ -128,7 +128,9 @@ def test_bool_for_a_number_says_why(registry, context):
         registry.converter(int).to_literal(True, context)
 
 
-@pytest.mark.parametrize("value", [INT64_MAX + 1, INT64_MIN - 1, 10**30, 10**10_000], ids=["max", "min", "large", "huge"])
+@pytest.mark.parametrize(
+    "value", [INT64_MAX + 1, INT64_MIN - 1, 10**30, 10**10_000], ids=["max", "min", "large", "huge"]
+)
 def test_int_beyond_64_bits(registry, context, value):
     for python_type, wrapped in ((int, value), (list[int], [value])):
         with pytest.raises(ValueConversionError, match=r"between -2\*\*63 and 2\*\*63 - 1") as raised:

@@ -1,10 +1,11 @@
+# ruff: noqa: DTZ001, UP007, UP045 - old and new spellings of a type are the subject
 from __future__ import annotations
 
 import dataclasses
 from datetime import date, datetime, timedelta
 from typing import Any, Optional, Union
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,9 @@ class OtherCircle:
     radius: float
 
 
-AnyValue = Union[int, float, str, bool, bytes, date, datetime, timedelta, list[int], dict[str, int], Circle, Square, None]
+AnyValue = Union[
+    int, float, str, bool, bytes, date, datetime, timedelta, list[int], dict[str, int], Circle, Square, None
+]
 any_values = (
     st.none()
     | st.integers(-(2**63), 2**63 - 1)
@@ -96,9 +99,9 @@ def test_equal_values_of_other_variants_have_other_hashes(registry, context):
         (Union[int, float], 1.0, "float"),
         (Union[int, bool], True, "bool"),
         (Union[float, str], 1, "float"),  # accepted: an integer is a number
-        (Union[int, float], numpy.float32(1), "float"),
-        (Union[str, int], numpy.int64(1), "int"),
-        (Union[str, float], numpy.float64(1), "float"),
+        (Union[int, float], np.float32(1), "float"),
+        (Union[str, int], np.int64(1), "int"),
+        (Union[str, float], np.float64(1), "float"),
         (Union[Circle, Disc], Disc(1), "Disc"),
         (Union[Disc, Circle], Circle(1), "Circle"),
         (Union[Square, Circle], Disc(1), "Circle"),  # the nearest base class
@@ -118,7 +121,12 @@ def test_variant_of_a_value(registry, context, python_type, value, variant):
 
 @pytest.mark.parametrize(
     ("python_type", "value"),
-    [(Union[int, float], True), (Union[int, str], 1.5), (Union[int, str], None), (Union[date, str], datetime(2026, 1, 1))],
+    [
+        (Union[int, float], True),
+        (Union[int, str], 1.5),
+        (Union[int, str], None),
+        (Union[date, str], datetime(2026, 1, 1)),
+    ],
 )
 def test_value_of_no_variant_is_refused(registry, context, python_type, value):
     with pytest.raises(ValueConversionError, match="expected"):

@@ -95,7 +95,7 @@ def test_remote_directory(converter, remote, local):
     assert blob.hash == found.to_literal(local, remote).hash
     assert content(found.to_python(blob, remote).download()) == FILES
     copied = Directory("memory://other/place", remote_directory="memory://third")
-    copied._storage = remote.storage
+    copied.bound(remote.storage)
     assert found.to_literal(copied, remote).hash == blob.hash
 
 
@@ -269,7 +269,7 @@ def test_new_remote_streams_and_hashes(converter, remote, backend, local):
     found = converter(Directory)
     expected = found.to_literal(local, remote)
     made = Directory.new_remote("the data", alt="memory://bucket/made")
-    made._storage = remote.storage
+    made.bound(remote.storage)
     for name, data in FILES.items():
         with made.new_file(name).open("wb") as stream:
             stream.write(data)

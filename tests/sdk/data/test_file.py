@@ -47,7 +47,7 @@ def test_format_is_part_of_the_type(converter):
 
 
 def test_format_survives_get_type_hints():
-    def function(a: File["csv"], b: File[csv] | None) -> CSVFile: ...  # noqa: F821, UP037
+    def function(a: File["csv"], b: File["csv"] | None) -> CSVFile: ...  # noqa: F821, UP037
 
     hints = typing.get_type_hints(function)
     assert hints["a"] == hints["return"] == File["csv"]
@@ -259,7 +259,7 @@ def test_exists(local, tmp_path):
 
 def test_new_remote_file_is_hashed_while_it_is_written(converter, remote):
     handle = File["csv"].new_remote_file("out.csv")
-    handle._storage = remote.storage
+    handle.bound(remote.storage)
     with handle.open("w") as stream:
         stream.write("a,b\n")
         stream.write("1,2\n")
@@ -274,7 +274,7 @@ def test_new_remote_file_is_hashed_while_it_is_written(converter, remote):
 def test_new_remote_file_of_equal_content_is_stored_once(converter, remote, backend, local):
     stored = converter(File).to_literal(local, remote)
     handle = File.new_remote("data set.csv")
-    handle._storage = remote.storage
+    handle.bound(remote.storage)
     with handle.open("wb") as stream:
         stream.write(TEXT)
     assert converter(File).to_literal(handle, remote) == stored
@@ -282,7 +282,7 @@ def test_new_remote_file_of_equal_content_is_stored_once(converter, remote, back
 
 def test_failed_write_leaves_nothing(remote, backend):
     handle = File.new_remote_file("out.txt")
-    handle._storage = remote.storage
+    handle.bound(remote.storage)
     with pytest.raises(ZeroDivisionError), handle.open("w") as stream:
         stream.write("half" * (1 // 0) if stream.write("half") else "")
     assert not list(remote.storage.list("memory://bucket"))
@@ -333,7 +333,7 @@ def test_stored_file_is_never_written(converter, remote, local):
 
 def test_remote_uri_can_be_written(remote, converter):
     handle = File("memory://bucket/own.txt")
-    handle._storage = remote.storage
+    handle.bound(remote.storage)
     with handle.open("w") as stream:
         stream.write("x")
     assert converter(File).to_literal(handle, remote).uri == "memory://bucket/own.txt"
@@ -353,7 +353,7 @@ def test_compression(remote):
         hashes = set()
         for _ in range(2):
             handle = File.new_remote_file(name)
-            handle._storage = remote.storage
+            handle.bound(remote.storage)
             with handle.open("w", compression=compression) as stream:
                 stream.write("text")
             with handle.open("r", compression=compression) as stream:

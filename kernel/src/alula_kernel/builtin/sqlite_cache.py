@@ -10,6 +10,7 @@ import functools
 import os
 import threading
 import time
+import weakref
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -97,7 +98,6 @@ class SqliteCache(Cache):
         self.max_entries = max_entries
         self.max_bytes = max_bytes
         self._lock = threading.RLock()
-        self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._inherited: list[sqlite3.Connection] = []
@@ -105,6 +105,7 @@ class SqliteCache(Cache):
         self._puts_until_trim = self._trim_interval()
         self._retry_at = 0.0
         self._warned: set[str] = set()
+        _fork_guard().watch(self)
 
     # --- the contract ------------------------------------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ class SqliteCache(Cache):
         def clear(connection: sqlite3.Connection) -> int:
             count = connection.execute("DELETE FROM entries WHERE ? IN ('', task)", (task,)).rowcount
             if not task:
-                connection.execute("PRAGMA incremental_vacuum").fetchall()
+                self._give_back(connection)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return count
 
@@ -181,8 +182,6 @@ class SqliteCache(Cache):
         )
 
     def close(self) -> None:
-        if self._pid != os.getpid():
-            self._after_fork()
         with self._lock:
             if self._connection is not None:
                 try:
@@ -193,7 +192,7 @@ class SqliteCache(Cache):
 
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
-        if connection is not None and self._pid == os.getpid():
+        if connection is not None:
             connection.close()
 
     # --- rows --------------------------------------------------------------------------------------------------------
@@ -242,7 +241,12 @@ class SqliteCache(Cache):
             doomed.append((rowid,))
             count, size = count - 1, size - entry_size
         self._in_transaction(connection, lambda: connection.executemany("DELETE FROM entries WHERE rowid = ?", doomed))
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self._give_back(connection)
+
+    @staticmethod
+    def _give_back(connection: sqlite3.Connection) -> None:
+        """Return free pages to the file system; only a script is run to its end, `execute` would free one page."""
+        connection.executescript("PRAGMA incremental_vacuum")
 
     @staticmethod
     def _extent(connection: sqlite3.Connection) -> tuple[int, float]:
@@ -281,8 +285,6 @@ class SqliteCache(Cache):
 
     def _run(self, doing: str, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         """Do something with the database; if that is not possible, warn and return `otherwise`."""
-        if self._pid != os.getpid():
-            self._after_fork()
         with self._lock:
             try:
                 return work(self._connection or self._open())
@@ -403,17 +405,21 @@ class SqliteCache(Cache):
         self._inode = 0
         self._warn("", "the cache %s is damaged (%s); it was moved to %s and a new one begun", self.path, error, aside)
 
-    def _after_fork(self) -> None:
-        """Begin anew in a process that was forked.
+    def before_fork(self) -> None:
+        """Wait until no thread is inside the database, and keep it so: a lock of SQLite's would stay locked in the child."""
+        self._lock.acquire()
 
-        SQLite forbids to use a connection that was opened before a fork, and even to close it.
-        """
+    def after_fork_in_parent(self) -> None:
+        """Let other threads go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: SQLite forbids to use a connection that was opened before a fork, and even to close it."""
         self._lock = threading.RLock()
         if self._connection is not None:
             self._inherited.append(self._connection)
             self._connection = None
         self._touched = set()
-        self._pid = os.getpid()
 
     def _warn(self, once: str, message: str, *arguments: object) -> None:
         """Log a warning; the second of the same kind is left out.
@@ -430,6 +436,46 @@ class SqliteCache(Cache):
         if once:
             self._warned.add(once)
         logging.getLogger("alula.cache").warning(message, *arguments)
+
+
+class _ForkGuard:
+    """Keeps every thread out of every cache while the process is forked."""
+
+    def __init__(self) -> None:
+        import logging  # noqa: F401 - its own guard must be registered first, because a cache logs while it is locked
+
+        self._caches: weakref.WeakSet[SqliteCache] = weakref.WeakSet()
+        self._forking = threading.Lock()
+        self._held: list[SqliteCache] = []
+        os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
+
+    def watch(self, cache: SqliteCache) -> None:
+        """Take care of a cache as long as it lives."""
+        self._caches.add(cache)
+
+    def _before(self) -> None:
+        self._forking.acquire()
+        self._held = list(self._caches)
+        for cache in self._held:
+            cache.before_fork()
+
+    def _in_parent(self) -> None:
+        held, self._held = self._held, []
+        for cache in held:
+            cache.after_fork_in_parent()
+        self._forking.release()
+
+    def _in_child(self) -> None:
+        held, self._held = self._held, []
+        for cache in held:
+            cache.after_fork_in_child()
+        self._forking = threading.Lock()
+
+
+@functools.lru_cache(maxsize=1)
+def _fork_guard() -> _ForkGuard:
+    """Return the guard of this process; what is called at a fork can be registered but never taken back."""
+    return _ForkGuard()
 
 
 class MemoryCache(Cache):

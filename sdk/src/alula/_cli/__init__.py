@@ -14,9 +14,6 @@ from .commands import build
 COMPLETION_VARIABLE = "_ALULA_COMPLETE"
 """Set by the shell's completion script, which `alula completion` prints, when it asks for completions."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of SIGINT."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -106,15 +105,19 @@ class EntityCommand(click.Command):
     Args:
         entity: What is run.
         name: The name under which the user found it.
+        where: The file or module that it was found in.
         compiled: Its interface.
         outer: Options of ``alula run``, for hints.
     """
 
-    def __init__(self, entity: Entity, name: str, compiled: CompiledInterface, outer: Iterable[click.Parameter]) -> None:
+    def __init__(
+        self, entity: Entity, name: str, where: str, compiled: CompiledInterface, outer: Iterable[click.Parameter]
+    ) -> None:
         names = set(compiled.inputs)
         options = [InputOption(n, compiled, spelled_no=f"no_{n}" not in names) for n in compiled.inputs]
         super().__init__(name, params=list(options), context_settings={"allow_extra_args": True})
         self.entity = entity
+        self.where = where
         self.compiled = compiled
         self.options = options
         self.outer = {opt for param in outer for opt in param.opts}
@@ -172,6 +175,8 @@ class EntityCommand(click.Command):
                 f"{name} is an option of `{before}`, and {self.entity.title} has no such input",
                 hint=f"Write it before the file: {before} {name} ... {' '.join(path[2:])}",
             )
+        import difflib
+
         known = sorted({option.option for option in self.options})
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if near:

@@ -12,26 +12,24 @@ import click
 if TYPE_CHECKING:
     from alula_kernel.errors import ActionError
 
+FAILED = 1
+"""Exit code of a failed run."""
 USAGE = 2
 """Exit code of wrong use."""
-
-
-class StopError(Exception):
-    """Ends the command with an exit code, once everything that is to be said has been said."""
-
-    def __init__(self, exit_code: int) -> None:
-        super().__init__(exit_code)
-        self.exit_code = exit_code
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT."""
 
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM, SIGHUP); handled as Ctrl-C is.
 
-    Attributes:
-        exit_code: 128 and the number of the signal.
+    Args:
+        number: Number of the signal.
     """
 
-    exit_code = 143
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted")
+        self.exit_code = 128 + number
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -41,8 +39,6 @@ def guarded(command: Callable[[], int]) -> int:
     """
     try:
         return command()
-    except StopError as stop:
-        return stop.exit_code
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.exceptions.NoArgsIsHelpError as help_wanted:
@@ -54,9 +50,12 @@ def guarded(command: Callable[[], int]) -> int:
     except click.ClickException as problem:
         say_error(problem.format_message())
         return USAGE
+    except click.exceptions.Abort:
+        say("nothing was done; --yes answers the question beforehand")
+        return FAILED
     except KeyboardInterrupt as stop:
-        say("interrupted")
-        return getattr(stop, "exit_code", 130)
+        say(str(stop) or "interrupted")
+        return getattr(stop, "exit_code", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does. Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -182,7 +182,7 @@ class EntityGroup(click.Group):
             return None
         entity = find_entity(self.module, cmd_name, self.where)
         compile_spec(entity)
-        return EntityCommand(entity, cmd_name, entity.compiled(current_app()), self.outer)
+        return EntityCommand(entity, cmd_name, self.where, entity.compiled(current_app()), self.outer)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

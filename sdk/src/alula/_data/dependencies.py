@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from alula_kernel.errors import MissingDependencyError
 
 _EXTRAS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow", "numpy": "numpy"}
+
+
+def _extra_for(library: str) -> str | None:
+    """Return the extra of ours that installs a library: for pyarrow, that of the library whose frames need it."""
+    users = [user for user in ("pandas", "polars") if library == "pyarrow" and sys.modules.get(user) is not None]
+    return users[0] if users else _EXTRAS.get(library)
 
 
 def load(module: str, purpose: str = "") -> Any:
@@ -26,7 +33,7 @@ def load(module: str, purpose: str = "") -> Any:
         library = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != library:
             raise
-        extra = _EXTRAS.get(library)
+        extra = _extra_for(library)
         package = f'"alula[{extra}]"' if extra else library
         why = f" {purpose}" if purpose else ""
         raise MissingDependencyError(

@@ -47,6 +47,7 @@ class HandleConverter(Converter[Any]):
             if isinstance(value, Handle) or not isinstance(value, (str, os.PathLike)):
                 raise self.refuse(value)
             value = self._class(value)
+        value.bound(context.storage)
         if isinstance(value, Directory):
             return value.store(context, self._format, self._batch_size)
         blob: Blob = value.store(context, self._format)

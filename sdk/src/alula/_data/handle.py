@@ -185,6 +185,11 @@ class Handle(Formatted[F], os.PathLike[str]):
         made.metadata = dict(self.metadata)
         return made
 
+    def bound(self: H, storage: Storage) -> H:
+        """Use this storage, if it has none of its own, and return the handle."""
+        self._storage = self._storage or storage
+        return self
+
     @property
     def storage(self) -> Storage:
         """Where its blobs are read and written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Union, cast
 
@@ -10,8 +9,9 @@ import msgspec
 
 from alula_kernel.builtin.types.plain import PlainConverter, decode_plain, encode_plain
 from alula_kernel.contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
-from alula_kernel.errors import ValueConversionError
+from alula_kernel.errors import UnsupportedTypeError, ValueConversionError
 from alula_kernel.literals import Blob, Literal, unwrap
+from alula_kernel.registry import type_name
 from alula_kernel.types import BlobOf
 
 if TYPE_CHECKING:
@@ -126,19 +126,28 @@ class JSONIteratorConverter(Converter[Any]):
 
 
 class JSONTransformer(TypeTransformer):
-    """Makes converters of `JSON`, ``Iterator[JSON]`` and ``Iterable[JSON]``."""
+    """Makes converters of `JSON`, and of ``Iterator[JSON]`` and ``Generator[JSON, None, None]``."""
 
     name = "json"
-    python_types: Sequence[type | str] = (f"{__name__}.JSON",)
-
-    def matches(self, request: TypeRequest) -> bool:
-        """Tell whether it is an iterator or iterable of JSON."""
-        streams = {collections.abc.Iterator, collections.abc.Iterable, collections.abc.Generator}
-        return request.origin in streams and bool(request.args) and _is_json(request.args[0])
+    python_types: Sequence[type | str] = (
+        *(f"{__name__}.JSON", "collections.abc.Iterator", "collections.abc.Generator"),
+    )
 
     def converter(self, request: TypeRequest) -> Converter[Any]:
-        """Make a converter."""
-        return PlainConverter() if _is_json(request.python_type) else JSONIteratorConverter(request)
+        """Make a converter.
+
+        Raises:
+            UnsupportedTypeError: It is an iterator of something else.
+        """
+        if _is_json(request.python_type):
+            return PlainConverter()
+        if request.args and _is_json(request.args[0]):
+            return JSONIteratorConverter(request)
+        name = type_name(request.python_type)
+        raise UnsupportedTypeError(
+            f"{name} cannot be passed between tasks, because only JSON values are streamed one by one",
+            hint="Use Iterator[JSON], list[T], or DataFrame, which takes an iterator of frames.",
+        )
 
 
 def _is_json(python_type: Any) -> bool:

@@ -101,7 +101,9 @@ class PickleConverter(Converter[Any]):
 
     def accepts(self, value: Any) -> bool:
         """Tell whether it is None or of the class."""
-        return value is None or not isinstance(self._inner, type) or isinstance(value, self._inner)
+        if value is None or self._inner is Any:
+            return True
+        return not isinstance(self._inner, type) or isinstance(value, self._inner)
 
 
 class PickleTransformer(TypeTransformer):

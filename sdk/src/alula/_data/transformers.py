@@ -88,7 +88,11 @@ def data_transformers() -> list[TypeTransformer]:
             DatasetOf,
             matching=True,
         ),
-        LazyTransformer("json", "json_iterator.JSONTransformer", (f"{here}.json_iterator.JSON",), matching=True),
+        LazyTransformer(
+            "json",
+            "json_iterator.JSONTransformer",
+            (f"{here}.json_iterator.JSON", "collections.abc.Iterator", "collections.abc.Generator"),
+        ),
         LazyTransformer(
             "objects",
             "objects.ObjectTransformer",

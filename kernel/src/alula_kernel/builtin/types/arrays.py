@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os.path
 from typing import Any
 
 from ... import types
 from ...contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
-from ...errors import UnsupportedTypeError, ValueConversionError
+from ...errors import StorageError, UnsupportedTypeError, ValueConversionError
 from ...literals import Blob, Literal
 from .base import StructureConverter
 
@@ -55,9 +54,9 @@ class ArrayConverter(StructureConverter[Any]):
                 f"expected {self.describe()} of numbers, found one of Python objects (dtype {value.dtype})",
                 hint='Give it a numeric or string dtype, or allow pickling: Annotated[np.ndarray, {"allow_pickle": True}].',
             )
-        with context.storage.writer(name="array.npy") as writer:
-            numpy.save(writer, value, allow_pickle=self.allow_pickle)
-        return _with_format(writer.blob)
+        with context.storage.writer(name="array.npy", format=FORMAT) as stream:
+            numpy.save(stream, value, allow_pickle=self.allow_pickle)
+        return stream.blob
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
         """Read an array from storage, or map its file into memory.
@@ -69,19 +68,18 @@ class ArrayConverter(StructureConverter[Any]):
         if type(literal) is not Blob:
             return self.unwrapped(literal, context)
         numpy: Any = importlib.import_module("numpy")
-        with context.storage.open(literal.uri) as file:
-            source: Any = file
-            mode = None
-            if self.mmap_mode is not None:
-                name = getattr(file, "name", None)
-                if isinstance(name, str) and os.path.isfile(name):
-                    source, mode = name, self.mmap_mode
-            try:
-                return numpy.load(source, mmap_mode=mode, allow_pickle=self.allow_pickle)
-            except (ValueError, EOFError) as error:
-                raise ValueConversionError(
-                    f"expected {self.describe()}, found {literal.uri}, which is not one that may be read: {error}"
-                ) from error
+        path = context.storage.local_path(literal.uri) if self.mmap_mode is not None else None
+        try:
+            if path is not None:
+                return numpy.load(path, mmap_mode=self.mmap_mode, allow_pickle=self.allow_pickle)
+            with context.storage.open(literal.uri) as file:
+                return numpy.load(file, allow_pickle=self.allow_pickle)
+        except StorageError:
+            raise
+        except (ValueError, EOFError) as error:
+            raise ValueConversionError(
+                f"expected {self.describe()}, found {literal.uri}, which is not one that may be read: {error}"
+            ) from error
 
     def accepts(self, value: Any) -> bool:
         """Tell whether the value is an array."""
@@ -108,12 +106,6 @@ class ArrayConverter(StructureConverter[Any]):
     def to_text(self, value: Any) -> str:
         """Show shape, data type and the values at both ends."""
         return f"array of shape {value.shape}, {value.dtype}\n{value}"[:1_000]
-
-
-def _with_format(blob: Blob) -> Blob:
-    import msgspec
-
-    return blob if blob.format == FORMAT else msgspec.structs.replace(blob, format=FORMAT)
 
 
 class ArrayTransformer(TypeTransformer):

@@ -33,13 +33,14 @@ class FieldPlan(msgspec.Struct, frozen=True):
     default: Any = None
 
 
-def record_fields(request: TypeRequest, plans: Sequence[FieldPlan], hints: Mapping[str, Any]) -> list[RecordField]:
+def record_fields(request: TypeRequest, plans: Sequence[FieldPlan]) -> list[RecordField]:
     """Look up the converters of fields.
 
     Raises:
         UnsupportedTypeError: A field has no converter; the location says which.
     """
     name = type_name(request.python_type)
+    hints = field_hints(request.origin, request.python_type, {plan.name for plan in plans})
     return [
         RecordField(
             plan.name, member_converter(request, hints.get(plan.name, Any), f"{name}.{plan.name}"), plan.required
@@ -157,7 +158,7 @@ class DataclassTransformer(TypeTransformer):
         """
         cls = request.origin
         plans = list(_dataclass_plans(cls))
-        fields = record_fields(request, plans, field_hints(cls, request.python_type))
+        fields = record_fields(request, plans)
         generated = cls.__dataclass_params__.init
         return ClassConverter(
             request,
@@ -195,7 +196,7 @@ class AttrsTransformer(TypeTransformer):
             )
             for attribute in cls.__attrs_attrs__
         ]
-        fields = record_fields(request, plans, field_hints(cls, request.python_type))
+        fields = record_fields(request, plans)
         return ClassConverter(request, fields, plans, exact=False, bypass=False)
 
 
@@ -218,7 +219,7 @@ class StructTransformer(TypeTransformer):
             FieldPlan(name, index < first_default or defaults[index - first_default] is msgspec.NODEFAULT, name)
             for index, name in enumerate(cls.__struct_fields__)
         ]
-        fields = record_fields(request, plans, field_hints(cls, request.python_type))
+        fields = record_fields(request, plans)
         return ClassConverter(request, fields, plans, exact=True, bypass=False)
 
 
@@ -266,7 +267,7 @@ class NamedTupleTransformer(TypeTransformer):
                 hint="Use typing.NamedTuple or a dataclass.",
             )
         plans = [FieldPlan(name, name not in cls._field_defaults, name) for name in cls._fields]
-        return NamedTupleConverter(request, record_fields(request, plans, field_hints(cls, request.python_type)))
+        return NamedTupleConverter(request, record_fields(request, plans))
 
 
 class TypedDictConverter(RecordConverter):
@@ -330,17 +331,16 @@ class TypedDictTransformer(TypeTransformer):
             UnsupportedTypeError: A value has no converter; the location says which.
         """
         cls = request.origin
-        hints: dict[str, Any] = {}
-        plans: list[FieldPlan] = []
-        for name, hint in field_hints(cls, request.python_type).items():
+        fields: list[RecordField] = []
+        for name, hint in field_hints(cls, request.python_type, cls.__annotations__).items():
             required = name in cls.__required_keys__
             while (qualifier := _qualifier(hint)) is not None:
                 # Python does not see NotRequired in an annotation that is a string, so it counts for more.
                 required = {"NotRequired": False, "Required": True}.get(qualifier, required)
                 hint = typing.get_args(hint)[0]
-            hints[name] = hint
-            plans.append(FieldPlan(name, required))
-        return TypedDictConverter(request, record_fields(request, plans, hints))
+            where = f"{type_name(request.python_type)}.{name}"
+            fields.append(RecordField(name, member_converter(request, hint, where), required))
+        return TypedDictConverter(request, fields)
 
 
 def _qualifier(hint: Any) -> str | None:

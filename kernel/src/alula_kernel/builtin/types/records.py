@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from ... import types
 from ...contracts import ConversionContext, Converter, TypeRequest, brief
 from ...errors import UnsupportedTypeError, ValueConversionError
 from ...literals import Json, Literal, MapLiteral
 from ...registry import too_deep, type_name
+from ...types import FieldType, Record
 from .base import StructureConverter
 from .plain import PLAIN
 from .previews import table
@@ -53,9 +55,9 @@ class RecordConverter(StructureConverter[Any]):
         self.cls = request.origin
         self.fields = tuple(fields)
         self.by_name = {field.name: field for field in fields}
-        self.literal_type = types.Record(
+        self.literal_type = Record(
             type_name(request.python_type),
-            tuple(types.FieldType(field.name, field.converter.literal_type, field.required) for field in fields),
+            tuple(FieldType(field.name, field.converter.literal_type, field.required) for field in fields),
         )
         self._writers = tuple((field.name, field.converter.to_literal) for field in fields)
         self._readers = tuple((field.name, field.converter.to_python) for field in fields)
@@ -204,28 +206,58 @@ class RecordConverter(StructureConverter[Any]):
         return table(rows, total_rows=len(self.fields))
 
 
-def field_hints(cls: Any, python_type: Any) -> dict[str, Any]:
+def field_hints(cls: Any, python_type: Any, names: Collection[str]) -> dict[str, Any]:
     """Return the types of a class's fields, strings resolved and type variables replaced.
+
+    Other annotations of the class are not looked at: ``typing.get_type_hints`` of Python 3.10 fails on ``InitVar`` and
+    ``KW_ONLY``, and a ``ClassVar`` may name what is imported for type checkers only.
 
     Args:
         cls: The class.
         python_type: The class, or the class with arguments, as ``Box[int]``.
+        names: The fields.
 
     Raises:
         UnsupportedTypeError: A name in an annotation cannot be found.
     """
     # A class made inside a function does not find itself by name, nor, on some versions of Python, its own type variables.
-    names = {base.__name__: base for base in reversed(cls.__mro__)}
-    names.update({parameter.__name__: parameter for parameter in getattr(cls, "__type_params__", ())})
-    try:
-        hints = typing.get_type_hints(cls, localns=names, include_extras=True)
-    except NameError as error:
-        raise UnsupportedTypeError(
-            f"a field of {cls.__qualname__} has an annotation that cannot be resolved: {error}",
-            hint="Define or import the name at the top level of the module, outside functions and `if TYPE_CHECKING`.",
-        ) from error
+    known = {base.__name__: base for base in reversed(cls.__mro__)}
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        annotations = {k: v for k, v in vars(base).get("__annotations__", {}).items() if k in names}
+        if not annotations:
+            continue
+        parameters = {parameter.__name__: parameter for parameter in getattr(base, "__type_params__", ())}
+        module = sys.modules.get(base.__module__)
+        namespace = vars(module) if module else {}
+        holder: Any = types.SimpleNamespace(__annotations__=annotations)
+        try:
+            found = typing.get_type_hints(holder, namespace, known | parameters, include_extras=True)
+            holder.__annotations__ = {name: _with_references(hint) for name, hint in found.items()}
+            if holder.__annotations__ != found:
+                found = typing.get_type_hints(holder, namespace, known | parameters, include_extras=True)
+        except NameError as error:
+            raise UnsupportedTypeError(
+                f"a field of {base.__qualname__} has an annotation that cannot be resolved: {error}",
+                hint="Define or import the name at the top level of the module, outside functions and `if TYPE_CHECKING`.",
+            ) from error
+        hints.update(found)
     variables = _type_variables(python_type)
     return {name: substitute(hint, variables) for name, hint in hints.items()} if variables else hints
+
+
+def _with_references(hint: Any) -> Any:
+    """Make forward references of the strings in a type, which Python 3.10 leaves in ``list["Node"]``."""
+    args = getattr(hint, "__args__", ())
+    if typing.get_origin(hint) is typing.Literal:
+        return hint
+    made = tuple(typing.ForwardRef(arg) if isinstance(arg, str) else _with_references(arg) for arg in args)
+    if made == args:
+        return hint
+    if isinstance(hint, types.UnionType):
+        return typing.Union[made]  # noqa: UP007 - made of a tuple
+    origin: Any = typing.get_origin(hint)
+    return origin[made] if isinstance(hint, types.GenericAlias) else hint.copy_with(made)
 
 
 def _type_variables(python_type: Any) -> dict[Any, Any]:
@@ -245,6 +277,6 @@ def substitute(hint: Any, variables: Mapping[Any, Any]) -> Any:
     if type(hint).__name__ == "TypeVar":
         return variables.get(hint, hint)
     parameters = getattr(hint, "__parameters__", ())
-    if not parameters or isinstance(hint, type):
+    if not parameters or issubclass(type(hint), type):
         return hint
     return hint[tuple(variables.get(parameter, parameter) for parameter in parameters)]

@@ -87,6 +87,7 @@ class ArrowEncoder(DataFrameEncoder[Any]):
             ValueConversionError: The format cannot hold it, or a declared column is missing or of another kind.
             StorageError: It cannot be written.
         """
+        arrow()  # before a library misses it, and says so in its own way
         name = f"{target.name}.{self._codec.suffix}"
         rows = 0
 

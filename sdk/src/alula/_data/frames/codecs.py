@@ -131,7 +131,7 @@ def _rows_of_a_group(sample: Any) -> int:
     pa = arrow()
     # Taking every row leaves out what lies under nulls and beside slices, so equal values have equal sizes.
     plain = sample.take(pa.array(range(len(sample)), pa.int64())).combine_chunks()
-    size = sum(arrow("pyarrow.ipc").get_record_batch_size(batch) for batch in plain.to_batches())
+    size = sum(int(arrow("pyarrow.ipc").get_record_batch_size(batch)) for batch in plain.to_batches())
     return max(len(sample), min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * len(sample) // max(1, size)))
 
 

@@ -1,0 +1,230 @@
+"""``alula cache``: what is cached, why something was computed anyway, and forgetting it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from alula_kernel.errors import UnknownNameError, UsageError
+
+from .failures import say
+from .tables import table, time_text
+
+if TYPE_CHECKING:
+    from alula_kernel.cachekeys import Difference
+    from alula_kernel.contracts import Cache, CacheEntry
+    from alula_kernel.engine import Action
+
+    from .._history import History, RunRecord
+
+
+def _cache() -> Cache:
+    from .._app import current_app
+
+    return current_app().cache
+
+
+@click.group()
+def group() -> None:
+    """Show, explain and clear cached outputs."""
+
+
+@group.command("list")
+@click.argument("task", default="", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most entries to show.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_entries(task: str, limit: int, output: str) -> None:
+    """List cached outputs, newest first; those of one TASK by its full name or the end of it."""
+    import itertools
+
+    entries = list(itertools.islice(_entries(_cache(), task), limit))
+    if output == "json":
+        click.echo(json.dumps([_document(entry) for entry in entries], indent=2, ensure_ascii=False))
+    elif not entries:
+        say(f"nothing is cached for {task}" if task else "nothing is cached")
+    else:
+        rows = [
+            (e.key.digest[:12], e.key.task, e.key.version[:12], time_text(e.created_at), e.run) for e in entries
+        ]
+        click.echo(table(rows, header=("KEY", "TASK", "VERSION", "MADE", "BY RUN")))
+
+
+@group.command()
+@click.argument("key")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def show(key: str, output: str) -> None:
+    """Show one cached output: its key, in all its parts, and its values.
+
+    KEY is the beginning of a key, as `alula cache list` shows it, or the name of a task, whose newest entry is shown.
+    """
+    entry = _find(_cache(), key)
+    if output == "json":
+        click.echo(json.dumps(_document(entry), indent=2, ensure_ascii=False))
+        return
+    from .results import outputs_text
+
+    parts = entry.key
+    click.echo(f"key        {parts.digest}\ntask       {parts.task}\nproject    {parts.project}/{parts.domain}")
+    click.echo(f"version    {parts.version}\ninterface  {parts.interface}\nmade       {time_text(entry.created_at)}")
+    click.echo(f"by         {entry.run} {entry.action}\n\ninputs, by content")
+    for name, content_hash in parts.inputs.items():
+        click.echo(f"  {name}: {content_hash}")
+    click.echo("\noutputs")
+    click.echo("".join(f"  {line}\n" for line in outputs_text(entry.outputs).splitlines()), nl=False)
+
+
+@group.command()
+@click.argument("name", metavar="TASK|RUN")
+def explain(name: str) -> None:
+    """Say why a task was computed and not answered from the cache.
+
+    For a TASK: why its newest entry was a miss when it was made. For a RUN: the same for every cached task in it. What
+    is told is which part of the key differs from the nearest earlier entry.
+    """
+    from .._app import current_app
+    from .runs import history
+
+    cache = current_app().cache
+    known = history()
+    if name in known.names():
+        _explain_run(cache, known.find(name))
+        return
+    entry = next(_entries(cache, name), None)
+    if entry is None:
+        tasks = {e.key.task for e in cache.entries()}
+        raise UnknownNameError.among("cached task or run", name, {*tasks, *(t.rpartition(".")[2] for t in tasks)})
+    click.echo(_explained(cache, entry))
+
+
+@group.command()
+@click.argument("task", default="", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask before everything is cleared.")
+def clear(task: str, yes: bool) -> None:
+    """Forget cached outputs, of one TASK or of all. The data that they point to stays."""
+    cache = _cache()
+    if not task:
+        if not yes:
+            click.confirm("Forget everything that is cached?", abort=True, err=True)
+        say(f"forgot {_count(cache.clear())}")
+        return
+    full_names = {entry.key.task for entry in _entries(cache, task)}
+    if not full_names:
+        raise UnknownNameError.among("cached task", task, {entry.key.task for entry in cache.entries()})
+    say(f"forgot {_count(sum(cache.clear(full_name) for full_name in sorted(full_names)))}")
+
+
+def _count(count: int) -> str:
+    return f"{count:,} {'entry' if count == 1 else 'entries'}"
+
+
+def _entries(cache: Cache, task: str) -> Iterator[CacheEntry]:
+    """Yield the entries of a task by its full name, or else by the end of it; of all tasks if it is empty."""
+    exact = cache.entries(task)
+    first = next(exact, None)
+    if first is not None:
+        yield first
+        yield from exact
+    elif task:
+        yield from (entry for entry in cache.entries() if entry.key.task.endswith(f".{task}"))
+
+
+def _find(cache: Cache, key: str) -> CacheEntry:
+    newest = next(_entries(cache, key), None)
+    if newest is not None:
+        return newest
+    found = [entry for entry in cache.entries() if entry.key.digest.startswith(key)]
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} keys begin with {key!r}", hint="Give more of it.")
+    if not found:
+        raise UnknownNameError.among("cached task or key", key, {entry.key.task for entry in cache.entries()})
+    return found[0]
+
+
+def _document(entry: CacheEntry) -> dict[str, object]:
+    from .._plain import plain_map
+
+    key = entry.key
+    return {
+        "key": key.digest,
+        "task": key.task,
+        "project": key.project,
+        "domain": key.domain,
+        "version": key.version,
+        "interface": key.interface,
+        "inputs": key.inputs,
+        "outputs": plain_map(entry.outputs),
+        "run": entry.run,
+        "action": entry.action,
+        "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.created_at)),
+    }
+
+
+# --- why was this a miss? --------------------------------------------------------------------------------------------
+
+
+def _explain_run(cache: Cache, record: RunRecord) -> None:
+    told = False
+    for action in record.actions:
+        if not action.cache:
+            continue
+        told = True
+        click.echo(f"{action.name} ({action.id})")
+        click.echo("".join(f"  {line}\n" for line in _explained_action(cache, action).splitlines()), nl=False)
+    if not told:
+        click.echo(f"no task of the run {record.name} is cached")
+
+
+def _explained_action(cache: Cache, action: Action) -> str:
+    if action.cache == "hit":
+        return f"A cache hit: computed by {action.cached_from.replace('/', ', action ')}."
+    if action.cache == "overwritten":
+        return "It was computed because the run was told to overwrite the cache."
+    entry = cache.get(action.cache_digest)
+    if entry is None:
+        return "It was computed, and its outputs are not cached: it failed, or they were cleared since."
+    return _explained(cache, entry)
+
+
+def _explained(cache: Cache, entry: CacheEntry) -> str:
+    """Compare an entry with those that were there when it was made."""
+    from alula_kernel.cachekeys import explain as explain_key
+
+    key = entry.key
+    earlier = [e for e in cache.entries() if e.key.digest != key.digest and e.created_at <= entry.created_at]
+    by_digest = {e.key.digest: e for e in earlier}
+    explanation = explain_key(key, [e.key for e in earlier])
+    made = f"{key.task} was computed by the run {entry.run or '?'} on {time_text(entry.created_at)}."
+    if explanation.nearest is None:
+        return f"{made}\nIt was a miss because nothing was cached for it before."
+    nearest = by_digest[explanation.nearest.digest]
+    lines = [made, f"It was a miss. The nearest earlier entry, by the run {nearest.run or '?'}, differs in this:"]
+    lines += [f"  {difference}{_values(difference, nearest, entry)}" for difference in explanation.differences]
+    return "\n".join(lines)
+
+
+def _values(difference: Difference, old: CacheEntry, new: CacheEntry) -> str:
+    """Return the values of an input before and now, if the history knows them and they are short."""
+    from .._plain import preview
+    from .runs import history
+
+    kind, _, name = difference.part.partition(" ")
+    if kind != "input":
+        return ""
+    shown = []
+    opened = history()
+    for entry in (old, new):
+        action = _action_of(opened, entry)
+        if action is None or name not in action.inputs:
+            return ""
+        shown.append(preview(action.inputs[name], 60))
+    return f": {shown[0]} then, {shown[1]} now" if shown[0] != shown[1] else ""
+
+
+def _action_of(opened: History, entry: CacheEntry) -> Action | None:
+    if entry.run not in opened.names():
+        return None
+    return next((action for action in opened.find(entry.run).actions if action.id == entry.action), None)

@@ -1,0 +1,163 @@
+"""``alula runs``: the history of this machine."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from .._history import STATUSES, History, RunRecord
+from .._settings import Settings
+from .failures import say, say_warning
+from .results import run_json, run_summary
+from .tables import table, time_text
+
+
+def history() -> History:
+    """Open the history that the settings choose."""
+    return History(Settings.from_environment().home / "runs.db", say_warning)
+
+
+@click.group()
+def group() -> None:
+    """Show and forget the runs of this machine.
+
+    Runs started by `alula run` are kept, the newest 10,000; calls in plain Python are not.
+    """
+
+
+@group.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most runs to show.")
+@click.option("--status", type=click.Choice(STATUSES), default="", help="Only runs that are or ended like that.")
+@click.option("--entity", default="", metavar="NAME", help="Only runs of this entity, by its full name or the end of it.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_runs(limit: int, status: str, entity: str, output: str) -> None:
+    """List runs, newest first."""
+    records = history().records(limit=limit, status=status, entity=entity)
+    if output == "json":
+        click.echo(json.dumps([run_summary(record) for record in records], indent=2, ensure_ascii=False))
+    elif not records:
+        say("no runs")
+    else:
+        rows = [(r.name, r.status, r.entity, time_text(r.started_at), _took(r)) for r in records]
+        click.echo(table(rows, header=("RUN", "STATUS", "ENTITY", "STARTED", "TOOK")))
+
+
+@group.command()
+@click.argument("name", default="", required=False)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def show(name: str, output: str) -> None:
+    """Show one run: its tree, attempts, inputs, outputs and error.
+
+    NAME is the name of the run or the beginning of it; the newest run is shown without it.
+    """
+    record = history().find(name)
+    click.echo(run_json(record) if output == "json" else _shown(record), nl=False)
+
+
+@group.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def delete(names: tuple[str, ...]) -> None:
+    """Forget runs. What they stored and cached stays."""
+    history().delete(list(names))
+    say(f"forgot {_runs(len(names))}")
+
+
+@group.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clear(yes: bool) -> None:
+    """Forget every run that is not under way. What they stored and cached stays."""
+    opened = history()
+    count = sum(record.status != "running" for record in opened.records())
+    if count and not yes:
+        click.confirm(f"Forget {_runs(count)}?", abort=True, err=True)
+    say(f"forgot {_runs(opened.clear())}")
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'s' * (count != 1)}"
+
+
+def _took(record: RunRecord) -> str:
+    from .._tree import duration_text
+
+    return "-" if record.ended_at is None else duration_text(record.ended_at - record.started_at)
+
+
+def _shown(record: RunRecord) -> str:
+    from .._plain import printable
+    from .._tree import tree_text
+
+    facts = [
+        ("run", record.name),
+        ("status", record.status + (f" ({record.message})" if record.message else "")),
+        ("entity", f"{record.entity} ({record.kind.replace('_', ' ')})"),
+        ("source", record.source),
+        ("project", f"{record.project}/{record.domain}"),
+        ("started", time_text(record.started_at)),
+        ("ended", time_text(record.ended_at)),
+        ("took", _took(record)),
+        ("labels", ", ".join(f"{key}={value}" for key, value in record.labels.items())),
+    ]
+    parts = ["\n".join(f"{name:<8} {value}" for name, value in facts if value)]
+    parts += [_literals(title, record) for title in ("inputs", "outputs")]
+    if record.actions:
+        parts.append(f"actions\n{_indented(printable(tree_text(record.actions)))}")
+        missing = record.action_count - len(record.actions)
+        if missing > 0:
+            parts.append(f"  {missing:,} actions that succeeded were not kept")
+    parts += [_attempts(record), _reports(record), _error(record)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _literals(title: str, record: RunRecord) -> str:
+    from .._plain import preview
+
+    literals = getattr(record, title)
+    lines = [_indented(f"{name}: {preview(literal)}") for name, literal in literals.items()]
+    return "\n".join([title, *lines]) if lines else ""
+
+
+def _attempts(record: RunRecord) -> str:
+    """List the attempts of the actions that needed more than one, or whose only one failed."""
+    from .._tree import duration_text
+
+    rows = []
+    for action in record.actions:
+        if len(action.attempts) == 1 and action.attempts[0].error is None:
+            continue
+        for attempt in action.attempts:
+            took = "-" if attempt.ended_at is None else duration_text(attempt.ended_at - attempt.started_at)
+            error = f"{attempt.error.code}: {attempt.error.message}" if attempt.error is not None else ""
+            rows.append(
+                (f"{action.name} #{attempt.number}", attempt.outcome or "-", _clock(attempt.started_at), took, error[:200])
+            )
+    if not rows:
+        return ""
+    return f"attempts\n{_indented(table(rows, header=('ATTEMPT', 'OUTCOME', 'STARTED', 'TOOK', 'ERROR')))}"
+
+
+def _clock(seconds: float) -> str:
+    """Show a time of day to the millisecond, so that delays between attempts can be seen."""
+    import time
+
+    return f"{time.strftime('%H:%M:%S', time.localtime(seconds))}.{int(seconds * 1e3) % 1_000:03d}"
+
+
+def _reports(record: RunRecord) -> str:
+    lines = [f"  {action.name}: {action.report}" for action in record.actions if action.report]
+    return "\n".join(["reports", *lines]) if lines else ""
+
+
+def _error(record: RunRecord) -> str:
+    from .._plain import printable
+
+    error = record.error
+    if error is None:
+        return ""
+    text = printable((error.traceback or f"{error.code}: {error.message}").rstrip())
+    return f"error in {error.name or record.entity}\n{_indented(text)}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
