@@ -42,10 +42,10 @@ from .types import (
 
 __all__ = ["MAX_DEPTH", "HashMethod", "RecursiveConverter", "TypeRegistry", "too_deep", "type_name"]
 
-MAX_DEPTH = 128
+MAX_DEPTH = 100
 """How many levels a value may be nested, in recursive types and in plain data.
 
-Well below where Python's stack ends: a level of a recursive record takes up to six calls, and the literal made here must
+Well below where Python's stack ends: a level of a recursive record takes up to eight calls, and the literal made here must
 still be encoded, hashed and converted back, perhaps from a stack that is deep already.
 """
 
@@ -101,6 +101,12 @@ class _Depth(threading.local):
 _depth = _Depth()
 
 
+def _descend() -> None:
+    if _depth.level >= MAX_DEPTH:
+        raise too_deep()
+    _depth.level += 1
+
+
 class RecursiveConverter(Converter[Any]):
     """Stands for a type inside its own definition; its converter exists only when the definition is complete.
 
@@ -116,25 +122,19 @@ class RecursiveConverter(Converter[Any]):
         self.python_type = python_type
         self.literal_type = RecordRef(type_name(python_type))
 
-    def _call(self, method: str, value: Any, context: ConversionContext) -> Any:
-        depth = _depth
-        if depth.level >= MAX_DEPTH:
-            raise too_deep()
-        depth.level += 1
-        try:
-            return getattr(self.target, method)(value, context)
-        except RecursionError:
-            raise too_deep() from None
-        finally:
-            depth.level -= 1
-
     def to_literal(self, value: Any, context: ConversionContext) -> Literal:
         """Convert as the complete converter does.
 
         Raises:
             ValueConversionError: As there, or the value is nested too deeply.
         """
-        return self._call("to_literal", value, context)  # type: ignore[no-any-return]
+        _descend()
+        try:
+            return self.target.to_literal(value, context)
+        except RecursionError:
+            raise too_deep() from None
+        finally:
+            _depth.level -= 1
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
         """Convert back as the complete converter does.
@@ -142,7 +142,13 @@ class RecursiveConverter(Converter[Any]):
         Raises:
             ValueConversionError: As there, or the literal is nested too deeply.
         """
-        return self._call("to_python", literal, context)
+        _descend()
+        try:
+            return self.target.to_python(literal, context)
+        except RecursionError:
+            raise too_deep() from None
+        finally:
+            _depth.level -= 1
 
     def from_plain(self, value: Any, context: ConversionContext) -> Any:
         """Make a value as the complete converter does.
@@ -150,7 +156,13 @@ class RecursiveConverter(Converter[Any]):
         Raises:
             ValueConversionError: As there, or the data is nested too deeply.
         """
-        return self._call("from_plain", value, context)
+        _descend()
+        try:
+            return self.target.from_plain(value, context)
+        except RecursionError:
+            raise too_deep() from None
+        finally:
+            _depth.level -= 1
 
     def from_text(self, text: str, context: ConversionContext) -> Any:
         """Make a value as the complete converter does."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -159,10 +161,42 @@ class NodeBuilder:
         )
 
 
+class _Together:
+    """Lets a tuple of all outputs of a node be ordered and changed as one output is."""
+
+    __slots__ = ()
+
+    def _own_node(self) -> NodeBuilder:
+        first: Promise = self[0]  # type: ignore[index]
+        return first._own_node()
+
+    def __rshift__(self, other: Any) -> Any:
+        self._own_node().runs_before(other)
+        return other
+
+    def with_overrides(self, *args: Any, **kwargs: Any) -> Any:
+        self._own_node().with_overrides(*args, **kwargs)
+        return self
+
+
+_tuples: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+
+
+def _together(output_tuple: type, names: tuple[str, ...]) -> type:
+    """Return the class of a tuple of promises: the user's own NamedTuple, or one with fields ``o0``, ``o1`` ..."""
+    if output_tuple is tuple:
+        base: type = collections.namedtuple("Outputs", names)  # noqa: PYI024 - the fields are known only now
+        return type("Outputs", (_Together, base), {"__slots__": ()})
+    made = _tuples.get(output_tuple)
+    if made is None:
+        made = _tuples[output_tuple] = type(output_tuple.__name__, (_Together, output_tuple), {})
+    return made
+
+
 def _nodes_behind(thing: Any) -> list[NodeBuilder]:
     if isinstance(thing, NodeBuilder):
         return [thing]
-    if isinstance(thing, Chainable):
+    if isinstance(thing, (Chainable, _Together)):
         return [thing._own_node()]
     if isinstance(thing, tuple) and thing and all(isinstance(item, Chainable) for item in thing):
         return [thing[0]._own_node()]
@@ -218,7 +252,9 @@ class Compilation:
         promises = node.promises
         if not promises:
             return VoidPromise(node)
-        return interface.python.pack(promises)
+        if interface.python.output_tuple is None:
+            return next(iter(promises.values()))
+        return _together(interface.python.output_tuple, tuple(promises))(*promises.values())
 
     def node_for(
         self, entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -228,11 +264,12 @@ class Compilation:
         try:
             compiled = entity.compiled(self.app)
             values = compiled.bind_arguments(args, kwargs)
-            compiled.check_complete(values, location)
+            compiled.check_complete(values)
         except UsageError as problem:
             if problem.location.rpartition(":")[2].isdigit():
                 raise
-            raise CompileError(problem.message, hint=problem.hint, location=location) from None
+            where = f"{problem.location}: " if problem.location else ""
+            raise CompileError(f"{where}{problem.message}", hint=problem.hint, location=location) from None
         title = entity.title
         bindings: dict[str, Binding] = {}
         sources: list[Promise] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.contracts import CallFailedError, CallRequest
@@ -63,6 +63,20 @@ class Entity(ABC):
     def spec(self, app: App) -> EntitySpec:
         """Return its spec, with everything that it refers to known to the application."""
 
+    @property
+    def documented_function(self) -> Callable[..., Any] | None:
+        """The function whose docstring describes it, if there is one."""
+        return getattr(self, "function", None)
+
+    def documented_spec(self, app: App) -> EntitySpec:
+        """Return its spec with descriptions from the docstring: what is registered and shown, and not needed to run."""
+        function = self.documented_function
+        if function is None:
+            return self.spec(app)
+        from ._docs import documented
+
+        return documented(self.spec(app), function)
+
     def compiled(self, app: App) -> CompiledInterface:
         """Return its interface with converters, made once per application."""
         known = self._compiled
@@ -86,7 +100,7 @@ class Entity(ABC):
         self.spec(app)
         return EntityTarget(self.id(app))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run it, make a node of it, or make a child action of it, depending on where the call stands."""
         state = STATE.get()
         if state is None:
@@ -95,7 +109,7 @@ class Entity(ABC):
             return state.call(self, args, kwargs)  # type: ignore[union-attr]
         return self._call_in_task(state, args, kwargs)  # type: ignore[arg-type]
 
-    def aio(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def aio(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Call it and return a coroutine of the result, also if it is a plain function."""
         state = STATE.get()
         if state is None:

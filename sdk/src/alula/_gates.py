@@ -113,7 +113,7 @@ class LocalGateKeeper(GateKeeper):
         if request.signal in self._app.answers:
             answer = self._app.answers[request.signal]
             if isinstance(answer, TextAnswer):
-                answer = self._app.registry.converter(bool).from_text(answer, self._context())
+                answer = self._read(answer, self._app.registry.converter(bool), request)
             return bool(answer)
         shown = ""
         if request.value is not None and request.type is not None:
@@ -129,7 +129,7 @@ class LocalGateKeeper(GateKeeper):
         if request.signal in self._app.answers:
             answer = self._app.answers[request.signal]
             if isinstance(answer, TextAnswer):
-                answer = converter.from_text(answer, self._context())
+                answer = self._read(answer, converter, request)
             return converter.to_literal(answer, self._context())
         while True:
             text = await self._ask(request, f"{request.signal} ({display(request.type or NONE)}): ")
@@ -137,6 +137,12 @@ class LocalGateKeeper(GateKeeper):
                 return converter.to_literal(converter.from_text(text, self._context()), self._context())
             except ValueConversionError as problem:
                 print(problem, file=sys.stderr)  # noqa: T201 - a dialogue with the person at the terminal
+
+    def _read(self, answer: TextAnswer, converter: Converter[Any], request: GateRequest) -> Any:
+        try:
+            return converter.from_text(str(answer), self._context())
+        except ValueConversionError as problem:
+            raise problem.within(f"answer to {request.signal!r}") from None
 
     def _converter(self, request: GateRequest) -> Converter[Any]:
         registry = self._app.registry

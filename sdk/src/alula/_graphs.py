@@ -100,7 +100,9 @@ def graph_of(spec: EntitySpec, resolve: Resolver) -> Graph:
         return Graph((GraphNode(spec.id.name, _short(spec.id), "task", notes=_notes(spec)),))
     if isinstance(spec, LaunchPlanSpec):
         workflow = resolve(spec.workflow)
-        fixed = {name: preview(value, _VALUE_CHARS) for name, value in {**spec.default_inputs, **spec.fixed_inputs}.items()}
+        fixed = {
+            name: preview(value, _VALUE_CHARS) for name, value in {**spec.default_inputs, **spec.fixed_inputs}.items()
+        }
         schedule = (_schedule_text(spec.schedule),) if spec.schedule is not None else ()
         inner = graph_of(workflow, resolve)
         return Graph((GraphNode(spec.id.name, spec.id.name, "launch plan", fixed, schedule, (("", inner),)),))

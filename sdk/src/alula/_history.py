@@ -116,9 +116,7 @@ class History:
 
         def insert(connection: sqlite3.Connection) -> bool:
             with connection:
-                added = connection.execute(
-                    "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)", _row(small)
-                ).rowcount
+                added = connection.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)", _row(small)).rowcount
                 connection.execute("DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (MOST_RUNS,))
             return added == 1
 
@@ -189,7 +187,7 @@ class History:
             "'\\') ORDER BY rowid DESC"
         )
         arguments = (stored, entity, entity.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_"))
-        rows = self._run("read", lambda c: [data for (data,) in c.execute(query, arguments)], [])
+        rows: list[bytes] = self._run("read", lambda c: [data for (data,) in c.execute(query, arguments)], [])
         found: list[RunRecord] = []
         for data in rows:
             record = self._decoded(data)

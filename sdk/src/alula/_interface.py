@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +18,8 @@ from alula_kernel.registry import TypeRegistry
 from alula_kernel.specs import Interface, Variable
 from alula_kernel.types import NONE as NONE_TYPE
 from alula_kernel.types import UnionOf
+
+from ._state import callers_locals
 
 MISSING: Any = inspect.Parameter.empty
 """Marks an input without a default."""
@@ -72,8 +76,20 @@ class PythonInterface:
         )
 
 
-def function_interface(function: Callable[..., Any], name: str, *, pickle_untyped: bool = False) -> PythonInterface:
+def function_interface(
+    function: Callable[..., Any],
+    name: str,
+    *,
+    pickle_untyped: bool = False,
+    names: Mapping[str, Any] | None = None,
+) -> PythonInterface:
     """Read the interface of a function from its annotations.
+
+    Args:
+        function: The function.
+        name: What messages call it.
+        pickle_untyped: Whether parameters without annotation are pickled.
+        names: Names that annotations may use besides the function's globals; see `local_names`.
 
     Raises:
         CompileError: A parameter or the result has no annotation, or one that cannot be evaluated, or the function takes
@@ -81,7 +97,7 @@ def function_interface(function: Callable[..., Any], name: str, *, pickle_untype
     """
     where = source_location(function)
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = _type_hints(function, dict(names or {}))
     except NameError as problem:
         raise CompileError(
             f"an annotation of {name} cannot be evaluated: {problem}",
@@ -109,6 +125,53 @@ def function_interface(function: Callable[..., Any], name: str, *, pickle_untype
                 inputs[parameter.name] = typing.Optional[inputs[parameter.name]]  # noqa: UP045 - built at run time
     outputs, output_tuple = _outputs(hints.get("return", type(None)))
     return PythonInterface(inputs, defaults, outputs, output_tuple)
+
+
+def _type_hints(function: Callable[..., Any], names: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate annotations; a result annotated as ``(int, str)`` gives a tuple of types."""
+    returns = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returns, str) and returns.startswith("("):
+        returns = eval(returns, getattr(inspect.unwrap(function), "__globals__", {}), names)
+    if not isinstance(returns, tuple):
+        return typing.get_type_hints(function, localns=names or None, include_extras=True)
+    rest = types.SimpleNamespace(
+        __annotations__={key: value for key, value in function.__annotations__.items() if key != "return"},
+        __globals__=getattr(inspect.unwrap(function), "__globals__", {}),
+    )
+    return {**typing.get_type_hints(rest, localns=names or None, include_extras=True), "return": returns}
+
+
+def local_names(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the local names around the definition of a function that its annotations, being strings, may mean.
+
+    To be called by the decorator: the names are taken from the innermost caller outside Alula.
+    """
+    annotations = getattr(function, "__annotations__", {})
+    if "<locals>" not in getattr(function, "__qualname__", "") or not any(
+        isinstance(annotation, str) for annotation in annotations.values()
+    ):
+        return {}
+    written = " ".join(annotation for annotation in annotations.values() if isinstance(annotation, str))
+    return {name: value for name, value in callers_locals().items() if name in written}
+
+
+def by_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls a function with all arguments by name, also those that it takes by position only."""
+    code = getattr(function, "__code__", None)
+    if code is None or not code.co_posonlyargcount:
+        return function
+    positional = code.co_varnames[: code.co_posonlyargcount]
+
+    @functools.wraps(function)
+    def call(**inputs: Any) -> Any:
+        first = []
+        for name in positional:
+            if name not in inputs:  # the rest keep their defaults
+                break
+            first.append(inputs.pop(name))
+        return function(*first, **inputs)
+
+    return call
 
 
 def _explicit_type(python_type: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import TypeMismatchError, UnknownNameError, UsageError, ValueConversionError
@@ -171,6 +171,10 @@ class LaunchPlan(Entity):
 
         merged = dataclasses.replace(whole, defaults={**whole.defaults, **self.default_inputs})
         return merged.without_inputs(self.fixed_inputs)
+
+    @property
+    def documented_function(self) -> Callable[..., Any] | None:
+        return self.workflow.documented_function
 
     @property
     def description(self) -> str:

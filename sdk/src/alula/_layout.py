@@ -10,6 +10,7 @@ Bartholomew, Bremner and Brunk, 1972, "Statistical inference under order restric
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 _SWEEPS = 6
@@ -63,7 +64,7 @@ def layered(
             above.append([])
             below.append([])
         chain.append(number[target])
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in itertools.pairwise(chain):
             below[upper].append(lower)
             above[lower].append(upper)
         chains[source, target] = chain
@@ -112,7 +113,8 @@ def _order(layers: list[list[int]], above: list[list[int]], below: list[list[int
             fixed = layers[row - 1 if down else row + 1]
             place = {cell: float(index) for index, cell in enumerate(fixed)}
             mean = {
-                cell: _mean([place[n] for n in neighbours[cell]], float(index)) for index, cell in enumerate(layers[row])
+                cell: _mean([place[n] for n in neighbours[cell]], float(index))
+                for index, cell in enumerate(layers[row])
             }
             layers[row].sort(key=mean.__getitem__)
 
@@ -134,7 +136,7 @@ def _centres(
         neighbours = above if sweep % 2 == 0 else below
         for row in layers if sweep % 2 == 0 else reversed(layers):
             wanted = [_mean([centres[n] for n in neighbours[cell]], centres[cell]) for cell in row]
-            distances = [(widths[a] + widths[b]) / 2 + gap for a, b in zip(row, row[1:], strict=False)]
+            distances = [(widths[a] + widths[b]) / 2 + gap for a, b in itertools.pairwise(row)]
             for cell, centre in zip(row, _nearest(wanted, distances), strict=True):
                 centres[cell] = centre
     return centres

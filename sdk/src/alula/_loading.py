@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from alula_kernel.errors import UnknownNameError, UsageError
 
@@ -59,6 +59,11 @@ def load_file(path: Path) -> ModuleType:
     if path.suffix != ".py":
         raise UsageError(f"{path.name} is not a Python file", hint="Its name must end in .py.")
     name = module_name_of_file(str(path))
+    if name in sys.stdlib_module_names:
+        raise UsageError(
+            f"{path.name} has the name of the module {name!r} of Python's standard library, which could not be imported then",
+            hint="Rename the file.",
+        )
     _put_first(str(_package_root(path)))
     known = sys.modules.get(name)
     if known is not None:
@@ -67,7 +72,7 @@ def load_file(path: Path) -> ModuleType:
         raise UsageError(f"{path.name} has the name of the module {name!r}, which is in use", hint="Rename the file.")
     try:
         return _execute(name, path)
-    except BaseException as failure:
+    except BaseException as failure:  # noqa: BLE001 - the user's file may raise anything
         sys.modules.pop(name, None)
         raise _script_error(failure, path.name) from None
 
@@ -107,7 +112,7 @@ def _put_first(folder: str) -> None:
 
 def _is_from(module: ModuleType, path: Path) -> bool:
     filename = getattr(module, "__file__", None)
-    return bool(filename) and os.path.realpath(filename) == str(path)
+    return filename is not None and os.path.realpath(filename) == str(path)
 
 
 def _execute(name: str, path: Path) -> ModuleType:
@@ -119,7 +124,8 @@ def _execute(name: str, path: Path) -> ModuleType:
         if name in sys.modules:
             return sys.modules[name]
     spec = spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -147,7 +153,8 @@ def _syntax_error(failure: SyntaxError, what: str) -> ScriptError:
 
     source = "".join(line for line in format_exception_only(failure)[1:-1]).rstrip()
     return ScriptError(
-        f"{type(failure).__name__}: {failure.msg}\n{source}", location=f"{failure.filename or what}:{failure.lineno or 0}"
+        f"{type(failure).__name__}: {failure.msg}\n{source}",
+        location=f"{failure.filename or what}:{failure.lineno or 0}",
     )
 
 
@@ -162,6 +169,14 @@ def _users_part(failure: Exception) -> str:
 
 def _import_hint(failure: ImportError) -> str:
     """Say what to install, or what the name may have been."""
+    import re
+    from difflib import get_close_matches
+
+    if failure.name == "alula" and (found := re.match(r"cannot import name '(\w+)'", failure.msg)):
+        import alula
+
+        near = get_close_matches(found[1], dir(alula), n=3, cutoff=0.5)
+        return f"Did you mean {' or '.join(near)}?" if near else ""
     if isinstance(failure, ModuleNotFoundError) and failure.name:
         top = failure.name.partition(".")[0]
         if top.startswith("alula_"):
@@ -233,9 +248,9 @@ def find_entity(module: ModuleType, name: str, where: str) -> Entity:
     """
     from ._entity import Entity
 
-    value = getattr(module, name, None)
+    value: Any = getattr(module, name, None)
     if issubclass(type(value), Entity):
-        return value  # type: ignore[no-any-return]
+        return cast("Entity", value)
     entities = _all_entities(module)
     for entity in entities.values():
         if name in {entity.name, entity.short_name}:
@@ -248,4 +263,6 @@ def find_entity(module: ModuleType, name: str, where: str) -> Entity:
         )
     if not entities:
         raise UsageError(f"{where} has no tasks, workflows or launch plans", hint="Decorate a function with @task.")
-    raise UnknownNameError.among("entity", name, {*entities, *(e.short_name for e in entities.values())}, location=where)
+    raise UnknownNameError.among(
+        "entity", name, {*entities, *(e.short_name for e in entities.values())}, location=where
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
@@ -68,6 +68,10 @@ class MapTask(Entity):
         return self._location
 
     @property
+    def documented_function(self) -> Callable[..., Any] | None:
+        return self.mapped_entity.documented_function
+
+    @property
     def overridable(self) -> Task | None:
         """The task whose settings a call may change: each item's."""
         return getattr(self.mapped_entity, "overridable", None)
@@ -124,7 +128,7 @@ class MapTask(Entity):
 
     _left_out: frozenset[str] = frozenset()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run it, or make a node or child action of it. Lists are given for every input that is not bound."""
         if args:
             raise UsageError(f"{self.title} takes its inputs by name only", location=call_site())

@@ -71,12 +71,11 @@ def size_text(size_bytes: int) -> str:
     """Show a size: ``312 bytes``, ``4.1 kB``, ``2.0 GB``."""
     if size_bytes < 1_000:
         return f"{size_bytes} byte{'s' * (size_bytes != 1)}"
-    size = float(size_bytes)
-    for unit in ("kB", "MB", "GB", "TB"):
+    size, units = size_bytes / 1_000, ["kB", "MB", "GB", "TB"]
+    while size >= 999.95 and len(units) > 1:
         size /= 1_000
-        if size < 999.95:
-            break
-    return f"{size:.1f} {unit}"
+        del units[0]
+    return f"{size:.1f} {units[0]}"
 
 
 def _text(text: str, limit_chars: int) -> str:

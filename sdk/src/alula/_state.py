@@ -6,7 +6,7 @@ import contextvars
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import alula_kernel
 
@@ -27,10 +27,17 @@ def is_own_file(filename: str) -> bool:
 
 def call_site() -> str:
     """Return ``file:line`` of the innermost caller outside Alula."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if not filename.startswith(_OWN_FOLDERS):
-            return f"{filename}:{frame.f_lineno}"
+    frame = _users_frame(sys._getframe(2))
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+def callers_locals() -> dict[str, Any]:
+    """Return the local names of the innermost caller outside Alula."""
+    frame = _users_frame(sys._getframe(2))
+    return dict(frame.f_locals) if frame is not None else {}
+
+
+def _users_frame(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN_FOLDERS):
         frame = frame.f_back
-    return ""
+    return frame

@@ -16,7 +16,15 @@ from ._body import make_body
 from ._cache import Cache, CacheRequest, as_cache, cache_spec
 from ._compile import Compilation
 from ._entity import Entity
-from ._interface import CompiledInterface, PythonInterface, function_interface, module_name, source_location
+from ._interface import (
+    CompiledInterface,
+    PythonInterface,
+    by_name,
+    function_interface,
+    local_names,
+    module_name,
+    source_location,
+)
 from ._overrides import Duration, RetryStrategy, Timeout, image_name, override_fields, retry_policy, timeout_policy
 from ._resources import Resources, resource_spec
 from ._state import STATE, call_site
@@ -317,6 +325,7 @@ class FunctionTask(Task, Generic[P, R]):
         super().__init__(name or entity_name(function), None, settings, config)
         self.function = function
         self._pickle_untyped = pickle_untyped
+        self._names = local_names(function)
         self._async = inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(function)
         functools.update_wrapper(self, function, updated=())
         _check_annotations(function, self.title, pickle_untyped)
@@ -325,7 +334,9 @@ class FunctionTask(Task, Generic[P, R]):
     def python_interface(self) -> PythonInterface:
         if self._interface is None:
             assert self.function is not None
-            self._interface = function_interface(self.function, self.title, pickle_untyped=self._pickle_untyped)
+            self._interface = function_interface(
+                self.function, self.title, pickle_untyped=self._pickle_untyped, names=self._names
+            )
         return self._interface
 
     @property
@@ -345,14 +356,14 @@ class FunctionTask(Task, Generic[P, R]):
     def executable(self) -> Callable[..., Any]:
         if type(self).execute is FunctionTask.execute:
             assert self.function is not None
-            return self.function
+            return by_name(self.function)
         return self.execute
 
-    def execute(self, **inputs: Any) -> Any:
+    def execute(self, /, **inputs: Any) -> Any:
         assert self.function is not None
-        return self.function(**inputs)
+        return by_name(self.function)(**inputs)
 
-    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def forward(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself, as plain Python."""
         return self.function(*args, **kwargs)  # type: ignore[misc,no-any-return]
 
@@ -374,14 +385,14 @@ class DynamicTask(FunctionTask[P, R]):
     def executable(self) -> Callable[..., Any]:
         return self._compile_body
 
-    def _compile_body(self, **inputs: Any) -> Any:
+    def _compile_body(self, /, **inputs: Any) -> Any:
         """Run the function with calls of entities making nodes."""
         context = STATE.get()
         compilation = Compilation(context.app, "dn", self.title)  # type: ignore[union-attr]
         token = STATE.set(compilation)
         try:
             assert self.function is not None
-            return compilation, self.function(**inputs)
+            return compilation, by_name(self.function)(**inputs)
         finally:
             STATE.reset(token)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import enum
 import functools
@@ -25,7 +26,9 @@ from ._entity import Entity
 from ._interface import (
     CompiledInterface,
     PythonInterface,
+    by_name,
     function_interface,
+    local_names,
     source_location,
 )
 from ._promise import Promise, VoidPromise
@@ -62,6 +65,10 @@ class WorkflowError:
     failed_node_id: str
 
 
+_COMPILING: contextvars.ContextVar[tuple[WorkflowBase, ...]] = contextvars.ContextVar("alula_compiling", default=())
+"""The workflows that are being compiled, the innermost last."""
+
+
 class WorkflowBase(Entity):
     """What workflows have in common."""
 
@@ -94,7 +101,7 @@ class WorkflowBase(Entity):
         known = self._spec
         if known is not None and known[0] is app:
             return known[1]
-        compilation, outputs = self._compile(app)
+        compilation, outputs = self._compile_once(app)
         options = self.default_options
         spec = WorkflowSpec(
             id=self.id(app),
@@ -113,6 +120,22 @@ class WorkflowBase(Entity):
         self._spec = (app, spec)
         app.entities.add(spec)
         return spec
+
+    def _compile_once(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
+        """Compile, but refuse to do so while doing so: a workflow that contained itself would have no end."""
+        outer = _COMPILING.get()
+        if self in outer:
+            through = [w.title for w in outer[outer.index(self) + 1 :]]
+            raise CompileError(
+                f"{self.title} calls itself" + (f", through {', '.join(through)}" if through else ""),
+                hint="Call it from a @dynamic task, which decides when to stop.",
+                location=call_site(),
+            )
+        token = _COMPILING.set((*outer, self))
+        try:
+            return self._compile(app)
+        finally:
+            _COMPILING.reset(token)
 
     def _compile(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
         raise NotImplementedError
@@ -247,6 +270,7 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         super().__init__(entity_name(function), **settings)
         self.function = function
         self._pickle_untyped = pickle_untyped
+        self._names = local_names(function)
         self._interface: PythonInterface | None = None
         functools.update_wrapper(self, function, updated=())
         _check_annotations(function, self.title, pickle_untyped)
@@ -254,7 +278,9 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
     @property
     def python_interface(self) -> PythonInterface:
         if self._interface is None:
-            self._interface = function_interface(self.function, self.title, pickle_untyped=self._pickle_untyped)
+            self._interface = function_interface(
+                self.function, self.title, pickle_untyped=self._pickle_untyped, names=self._names
+            )
         return self._interface
 
     @property
@@ -269,7 +295,7 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         compiled = self.compiled(app)
         compilation = Compilation(app, "n", self.title)
         inputs = {name: Promise(None, name, variable.type) for name, variable in compiled.interface.inputs.items()}
-        call: Callable[..., Any] = self.function
+        call = by_name(self.function)
         token = STATE.set(compilation)
         try:
             returned = call(**inputs)
@@ -393,6 +419,11 @@ class ImperativeWorkflow(WorkflowBase):
         Returns:
             The node; its outputs are promises.
         """
+        if not isinstance(entity, Entity):
+            raise CompileError(
+                f"add_entity takes a task, workflow or launch plan, found {type(entity).__qualname__}",
+                location=call_site(),
+            )
         token = STATE.set(self._compilation)
         try:
             node, _compiled = self._compilation.node_for(entity, (), kwargs)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alula_kernel import types
@@ -91,9 +91,12 @@ def extend(inner: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
     return one | many | keyed | sets
 
 
+# Making types takes longer than Hypothesis expects of a strategy when other programs keep the machine busy.
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow])
 any_type = st.recursive(st.sampled_from(LEAVES), extend, max_leaves=6)
 
 
+@unhurried
 @given(data=st.data())
 def test_round_trip(registry, context, round_trip, data):
     python_type, values = data.draw(any_type)
@@ -109,6 +112,7 @@ def test_round_trip(registry, context, round_trip, data):
     assert len(converter.to_text(value)) <= 1_040
 
 
+@unhurried
 @given(data=st.data())
 def test_equal_values_have_equal_hashes_and_others_have_not(registry, context, data):
     python_type, values = data.draw(any_type)
@@ -120,6 +124,7 @@ def test_equal_values_have_equal_hashes_and_others_have_not(registry, context, d
         assert (digests[0] == digests[1]) == (one == other)
 
 
+@unhurried
 @given(data=st.data())
 def test_guessed_type_reads_the_same_literal(registry, context, data):
     python_type, values = data.draw(any_type)

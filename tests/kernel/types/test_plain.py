@@ -105,7 +105,6 @@ def test_what_becomes_plain(registry, context):
         ({"a": np.datetime64("2026-01-01")}, "['a']", "found date"),
         ({"a": np.zeros(2)}, "['a']", "found ndarray"),
     ],
-    ids=repr,
 )
 def test_other_values_are_refused(registry, context, value, location, message):
     with pytest.raises(ValueConversionError, match=message) as raised:
@@ -122,7 +121,7 @@ def test_unordered_and_foreign_values_for_a_dict(registry, context):
 def test_cycle_is_refused(registry, context):
     value: dict[str, Any] = {}
     value["self"] = value
-    with pytest.raises(ValueConversionError, match="more than 128 levels"):
+    with pytest.raises(ValueConversionError, match="more than 100 levels"):
         registry.converter(dict).to_literal(value, context)
 
 

@@ -210,7 +210,7 @@ def test_the_spec_holds_what_was_said() -> None:
         """
         return float(x)
 
-    spec = full.spec(current_app())
+    spec = full.documented_spec(current_app())
     assert spec.resources is not None
     assert spec.resources.requests == {"cpu": "2", "memory": "4Gi", "gpu": "1"}
     assert spec.resources.limits == {"cpu": "3"}
@@ -403,7 +403,7 @@ def test_descriptions_of_parameters_are_read_from_the_docstring(docstring: str) 
 
     add.__doc__ = docstring
     for entity in (task(add), workflow(_as_workflow(add))):
-        inputs = entity.spec(current_app()).interface.inputs
+        inputs = entity.documented_spec(current_app()).interface.inputs
         assert {name: v.description for name, v in inputs.items()} == {"x": "The one.", "y": "The other."}
 
 

@@ -175,6 +175,8 @@ def test_equal_tables_hash_equal_however_they_lie_in_memory(converter, context, 
     stream = converter(Annotated[pa.RecordBatchReader, form])
     if not any(pa.types.is_dictionary(field.type) for field in table.schema):
         assert stream.to_literal(data.draw(cut(table)).to_reader(3), context) == expected
+    if any(pa.types.is_struct(field.type) for field in table.schema):
+        return  # polars 1.12 makes invalid Arrow arrays of structs in pieces
     polars = converter(Annotated[pl.DataFrame, form])
     frame = pl.from_arrow(table)
     pieces = pl.concat([frame.head(2), frame.slice(2)], rechunk=False) if len(frame) else frame

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 RELATION = "duckdb.DuckDBPyRelation"
 """The class of relations, by name, so that DuckDB is not imported for a program without any."""
 
-_ALIASES = dict.fromkeys((f"{module}.DuckDBPyRelation" for module in ("_duckdb", "duckdb._relation", "duckdb.duckdb")), RELATION)
+_ALIASES = dict.fromkeys(
+    (f"{module}.DuckDBPyRelation" for module in ("_duckdb", "duckdb._relation", "duckdb.duckdb")), RELATION
+)
 """Where releases of DuckDB define the class."""
 
 _ROWS_OF_A_BATCH = 8_192

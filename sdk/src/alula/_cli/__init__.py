@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from .commands import build
+from .failures import FAILED, guarded
 
 COMPLETION_VARIABLE = "_ALULA_COMPLETE"
 """Set by the shell's completion script, which `alula completion` prints, when it asks for completions."""
@@ -24,8 +25,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failed run, 2 for wrong use, 130 after Ctrl-C.
     """
-    from .failures import guarded
-
     arguments = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _main(arguments))
 
@@ -36,7 +35,10 @@ def _main(arguments: list[str]) -> int:
     if instruction:
         from click.shell_completion import shell_complete
 
-        return shell_complete(group, {}, "alula", COMPLETION_VARIABLE, instruction)
+        try:
+            return shell_complete(group, {}, "alula", COMPLETION_VARIABLE, instruction)
+        except Exception:  # noqa: BLE001 - a file that cannot be loaded has no completions, and nobody asked for its errors
+            return FAILED
     with group.make_context("alula", arguments) as context:
         result = group.invoke(context)
     return result if isinstance(result, int) else 0

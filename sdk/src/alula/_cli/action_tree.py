@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -79,9 +78,16 @@ class _Shown:
 
 
 class ActionTree:
-    """The tree of one run. Items of a map are counted, and kept only while they run or if they are among the first to fail."""
+    """The tree of one run.
 
-    def __init__(self) -> None:
+    Items of a map are counted, and kept only while they run or if they are among the first to fail.
+
+    Args:
+        plain_symbols: Whether the terminal can show nothing but ASCII.
+    """
+
+    def __init__(self, *, plain_symbols: bool = False) -> None:
+        self._symbol = 1 if plain_symbols else 0
         self._roots: dict[str, _Shown] = {}
         self._by_id: dict[str, _Shown] = {}
 
@@ -119,7 +125,7 @@ class ActionTree:
             now: Seconds since the epoch, for what is under way.
             most: Most lines.
         """
-        lines = [line for root in self._roots.values() for line in _lines(root, 0, now)]
+        lines = [line for root in self._roots.values() for line in self._lines(root, 0, now)]
         if len(lines) <= most:
             return lines
         # What runs or failed matters most; of the rest the beginning stays.
@@ -128,41 +134,44 @@ class ActionTree:
         kept = sorted([*wanted, *others][: most - 1])
         return [*(lines[index] for index in kept), Line(f"  ... {len(lines) - len(kept):,} more lines", dim=True)]
 
+    def _lines(self, shown: _Shown, depth: int, now: float) -> Iterator[Line]:
+        yield Line(
+            "  " * depth + self._text(shown, now), _COLORS.get(shown.phase), dim=shown.phase in {"queued", "skipped"}
+        )
+        children = list(shown.children.values())
+        if shown.kind == "map" or len(children) > _MOST_CHILDREN:
+            counts = shown.counts if shown.kind == "map" else Counter(child.phase for child in children)
+            if shown.kind != "map":
+                yield Line("  " * (depth + 1) + _counted(counts), dim=True)
+            live = [c for c in children if c.phase in {"running", "retrying", "paused", "failed", "timed_out"}]
+            children = live[:_SHOWN_ITEMS] if shown.phase != "succeeded" else []
+        for child in children:
+            yield from self._lines(child, depth + 1, now)
 
-def _lines(shown: _Shown, depth: int, now: float) -> Iterator[Line]:
-    yield Line("  " * depth + _text(shown, now), _COLORS.get(shown.phase), dim=shown.phase in {"queued", "skipped"})
-    children = list(shown.children.values())
-    if shown.kind == "map" or len(children) > _MOST_CHILDREN:
-        counts = shown.counts if shown.kind == "map" else Counter(child.phase for child in children)
-        if shown.kind != "map":
-            yield Line("  " * (depth + 1) + _counted(counts), dim=True)
-        live = [c for c in children if c.phase in {"running", "retrying", "paused", "failed", "timed_out"}]
-        children = live[:_SHOWN_ITEMS] if shown.phase not in {"succeeded"} else []
-    for child in children:
-        yield from _lines(child, depth + 1, now)
-
-
-def _text(shown: _Shown, now: float) -> str:
-    fancy, simple = _SYMBOLS[shown.phase]
-    symbol = fancy if "utf" in (sys.stderr.encoding or "").lower() else simple
-    parts = [symbol, shown.name]
-    if shown.kind not in {"task", "gate"}:
-        parts.append(f"({shown.kind.replace('_', ' ')})")
-    if shown.kind == "map":
-        parts.append(f"[{_counted(shown.counts)}]")
-    if shown.cache == "hit":
-        parts.append("[cache hit]")
-    if shown.attempt > 1:
-        parts.append(f"[attempt {shown.attempt}]")
-    if shown.began is not None and shown.cache != "hit" and shown.phase != "skipped":
-        parts.append(duration_text((shown.ended or now) - shown.began))
-    return " ".join(parts)
+    def _text(self, shown: _Shown, now: float) -> str:
+        parts = [_SYMBOLS[shown.phase][self._symbol], shown.name]
+        if shown.kind not in {"task", "gate"}:
+            parts.append(f"({shown.kind.replace('_', ' ')})")
+        if shown.kind == "map":
+            parts.append(f"[{_counted(shown.counts)}]")
+        if shown.cache == "hit":
+            parts.append("[cache hit]")
+        if shown.attempt > 1:
+            parts.append(f"[attempt {shown.attempt}]")
+        if shown.began is not None and shown.cache != "hit" and shown.phase != "skipped":
+            parts.append(duration_text((shown.ended or now) - shown.began))
+        return " ".join(parts)
 
 
 def _counted(counts: Counter[str]) -> str:
     total = sum(counts.values())
     parts = [f"{counts['succeeded']:,} of {total:,} done"]
-    for phase, word in (("running", "running"), ("retrying", "retrying"), ("failed", "failed"), ("timed_out", "timed out")):
+    for phase, word in (
+        ("running", "running"),
+        ("retrying", "retrying"),
+        ("failed", "failed"),
+        ("timed_out", "timed out"),
+    ):
         if counts[phase]:
             parts.append(f"{counts[phase]:,} {word}")
     return ", ".join(parts)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .._history import History, RunRecord
 
+_SHORT_CHARS = 60
+
 
 def _cache() -> Cache:
     from .._app import current_app
@@ -35,7 +37,9 @@ def group() -> None:
 
 @group.command("list")
 @click.argument("task", default="", required=False)
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most entries to show.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most entries to show."
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_entries(task: str, limit: int, output: str) -> None:
     """List cached outputs, newest first; those of one TASK by its full name or the end of it."""
@@ -47,9 +51,7 @@ def list_entries(task: str, limit: int, output: str) -> None:
     elif not entries:
         say(f"nothing is cached for {task}" if task else "nothing is cached")
     else:
-        rows = [
-            (e.key.digest[:12], e.key.task, e.key.version[:12], time_text(e.created_at), e.run) for e in entries
-        ]
+        rows = [(e.key.digest[:12], e.key.task, e.key.version[:12], time_text(e.created_at), e.run) for e in entries]
         click.echo(table(rows, header=("KEY", "TASK", "VERSION", "MADE", "BY RUN")))
 
 
@@ -220,8 +222,10 @@ def _values(difference: Difference, old: CacheEntry, new: CacheEntry) -> str:
         action = _action_of(opened, entry)
         if action is None or name not in action.inputs:
             return ""
-        shown.append(preview(action.inputs[name], 60))
-    return f": {shown[0]} then, {shown[1]} now" if shown[0] != shown[1] else ""
+        shown.append(preview(action.inputs[name]))
+    if max(map(len, shown)) > _SHORT_CHARS or shown[0] == shown[1]:
+        return ""
+    return f": {shown[0]} then, {shown[1]} now"
 
 
 def _action_of(opened: History, entry: CacheEntry) -> Action | None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
+_HELP = """Print the completion script for a shell.
 
-@click.command()
+\b
+bash: eval "$(alula completion bash)"          in ~/.bashrc
+zsh:  eval "$(alula completion zsh)"           in ~/.zshrc
+fish: alula completion fish | source           in ~/.config/fish/config.fish
+
+Completing the entities of a file, and their inputs, loads the file.
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion script for a shell.
-
-    \b
-    bash: eval "$(alula completion bash)"          in ~/.bashrc
-    zsh:  eval "$(alula completion zsh)"           in ~/.zshrc
-    fish: alula completion fish | source           in ~/.config/fish/config.fish
-
-    Completing the entities of a file, and their inputs, loads the file.
-    """
+    """Print the completion script for a shell."""
     from click.shell_completion import get_completion_class
 
     from . import COMPLETION_VARIABLE

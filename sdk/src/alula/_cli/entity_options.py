@@ -36,7 +36,7 @@ class InputOption(click.Option):
 
     def __init__(self, name: str, compiled: CompiledInterface, *, spelled_no: bool) -> None:
         dashed = f"--{name.replace('_', '-')}"
-        super().__init__(list(dict.fromkeys([dashed, f"--{name}"])) + [name], multiple=True, type=str)
+        super().__init__([*dict.fromkeys([dashed, f"--{name}"]), name], multiple=True, type=str)
         self.input = name
         self.compiled = compiled
         self.option = dashed
@@ -55,19 +55,13 @@ class InputOption(click.Option):
         return shown, f"{description}  [{'; '.join(notes)}]".strip() if notes else description
 
     def _default_text(self) -> str | None:
-        defaults = self.compiled.python.defaults
-        if self.input not in defaults:
+        default = self.compiled.interface.inputs[self.input].default
+        if default is None:
             return None
-        default = defaults[self.input]
-        if default is None or default == "":
-            return "null" if default is None else '""'
-        from alula_kernel.contracts import brief
+        from .._plain import preview
 
-        if isinstance(default, bool):
-            return str(default).lower()
-        if isinstance(default, str):
-            return default if len(default) <= _DEFAULT_CHARS else f"{default[:_DEFAULT_CHARS]}..."
-        return brief(default, _DEFAULT_CHARS)
+        text = " ".join(preview(default, _DEFAULT_CHARS).split())
+        return {"": '""', "None": "null", "True": "true", "False": "false"}.get(text, text)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -239,7 +233,9 @@ def input_values(command: EntityCommand, texts: Mapping[str, tuple[str, ...]]) -
         given = texts[option.name or ""]
         if len(given) > 1:
             raise UsageError(
-                "given more than once", hint=f"A list is written as JSON: {option.option} '[1, 2]'", location=option.option
+                "given more than once",
+                hint=f"A list is written as JSON: {option.option} '[1, 2]'",
+                location=option.option,
             )
         if given:
             converter = command.compiled.inputs[option.input]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def execute(command: EntityCommand, texts: Mapping[str, tuple[str, ...]], sessio
         name=options.name,
         entity=command.entity.name,
         kind=command.entity.kind,
-        source=command.where,
+        source=request.module or os.path.abspath(command.where),
         project=options.project,
         domain=options.domain,
         labels=options.labels,
@@ -85,6 +86,7 @@ def _drive(
         raise
     record.ended_at = time.time()
     record.actions = list(run.actions)
+    record.inputs = record.actions[0].inputs  # with the defaults
     record.status = run.phase.value
     record.outputs = dict(run.output_literals)
     record.error = run.error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -74,14 +74,23 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def say_styled(text: str, **style: Any) -> None:
+    """Print text on stderr, in a style of `click.style` where that is a terminal and NO_COLOR is not set."""
+    click.echo(_styled(text, **style), err=True)
+
+
+def _styled(text: str, **style: Any) -> str:
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
+
+
 def say_warning(text: str) -> None:
     """Print a warning on stderr."""
-    click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {text}", err=True)
+    say(f"{_styled('warning:', fg='yellow', bold=True)} {text}")
 
 
 def say_error(text: str, hint: str = "") -> None:
     """Print what is wrong on stderr, and the next step below it."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}" + (f"\n  {hint}" if hint else ""), err=True)
+    say(f"{_styled('error:', fg='red', bold=True)} {text}" + (f"\n  {hint}" if hint else ""))
 
 
 def _help_hint(problem: click.UsageError) -> str:
@@ -90,11 +99,13 @@ def _help_hint(problem: click.UsageError) -> str:
 
 def say_failure(error: ActionError, attempts: int) -> None:
     """Print which action failed, and the user's own traceback."""
+    from alula_kernel.engine import ROOT_ACTION
+
     from .._plain import printable
 
     times = f" after {attempts} attempts" if attempts > 1 else ""
     name = error.name or "the run"
-    place = f" ({error.action})" if error.action else ""
+    place = f" ({error.action.removeprefix(f'{ROOT_ACTION}.')})" if error.action not in {"", ROOT_ACTION} else ""
     if error.traceback:
         say_error(f"{name}{place} failed{times}")
         click.echo(printable(error.traceback.rstrip()), err=True)

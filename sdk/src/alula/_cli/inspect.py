@@ -11,6 +11,7 @@ import click
 from alula_kernel.errors import UsageError
 
 from .._loading import compile_spec, entities_of, find_entity, load, load_module
+from .failures import USAGE, say_error
 
 if TYPE_CHECKING:
     from alula_kernel.specs import EntitySpec
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file."
 )
-def command(file: str, entity: str, module: str, wanted: str, output: Path | None) -> None:
+def command(file: str, entity: str, module: str, wanted: str, output: Path | None) -> int:
     """Show the entities of a FILE, or the graph of one ENTITY.
 
     Everything is compiled, and nothing runs.
@@ -47,14 +48,38 @@ def command(file: str, entity: str, module: str, wanted: str, output: Path | Non
     entities = {entity: find_entity(loaded, entity, file)} if entity else entities_of(loaded)
     if not entities:
         raise UsageError(f"{file} has no tasks, workflows or launch plans", hint="Decorate a function with @task.")
-    for found in entities.values():
-        compile_spec(found)
     if wanted in {"mermaid", "svg"}:
-        text = _drawn(_the_one(entities, file), wanted)
+        only = _the_one(entities, file)
+        entities = {only: entities[only]}
+    good, problems = _compiled(entities)
+    if problems and len(entities) == 1:
+        raise problems[0]
+    if wanted in {"mermaid", "svg"}:
+        text = _drawn(next(iter(good.values())), wanted)
     elif wanted == "json":
-        text = _specs(entities.values())
+        text = _specs(good.values())
     else:
-        text = "\n".join(_described(name, found, graph=bool(entity)) for name, found in entities.items())
+        text = "\n".join(_described(name, found, graph=bool(entity)) for name, found in good.items())
+    _write(text, output)
+    for problem in problems:
+        say_error(str(problem))
+    return USAGE if problems else 0
+
+
+def _compiled(entities: dict[str, Entity]) -> tuple[dict[str, Entity], list[UsageError]]:
+    """Return the entities that can be compiled, and what is wrong with the others."""
+    good: dict[str, Entity] = {}
+    problems: list[UsageError] = []
+    for name, found in entities.items():
+        try:
+            compile_spec(found)
+            good[name] = found
+        except UsageError as problem:
+            problems.append(problem)
+    return good, problems
+
+
+def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
@@ -64,12 +89,13 @@ def command(file: str, entity: str, module: str, wanted: str, output: Path | Non
         raise UsageError(f"cannot write {output}: {problem.strerror or problem}", location="--output") from None
 
 
-def _the_one(entities: dict[str, Entity], file: str) -> Entity:
+def _the_one(entities: dict[str, Entity], file: str) -> str:
     if len(entities) == 1:
-        return next(iter(entities.values()))
+        return next(iter(entities))
     workflows = [name for name, entity in entities.items() if entity.kind != "task"]
     raise UsageError(
-        "a drawing shows one entity", hint=f"Name one: alula inspect {file} {(workflows or list(entities))[0]} --format ..."
+        "a drawing shows one entity",
+        hint=f"Name one: alula inspect {file} {(workflows or list(entities))[0]} --format ...",
     )
 
 
@@ -105,7 +131,9 @@ def _described(name: str, entity: Entity, *, graph: bool) -> str:
         from .._graphs import graph_of, graph_text
 
         text += "  graph\n"
-        text += "".join(f"    {line}\n" for line in graph_text(graph_of(entity.spec(app), app.entities.spec)).splitlines())
+        text += "".join(
+            f"    {line}\n" for line in graph_text(graph_of(entity.spec(app), app.entities.spec)).splitlines()
+        )
     return text
 
 

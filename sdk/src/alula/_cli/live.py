@@ -10,11 +10,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
-
 from alula_kernel.contracts import ActionEvent
 
 from .action_tree import ActionTree, Line
+from .failures import say_styled
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -36,8 +35,11 @@ class LiveProgress(Progress):
 
     def __init__(self, is_answered: Callable[[str], bool]) -> None:
         self._is_answered = is_answered
-        self._tree = ActionTree()
-        self._lock = threading.Lock()
+        self._tree = ActionTree(plain_symbols="utf" not in (sys.stderr.encoding or "").lower())
+        self._lock = threading.Lock()  # of the tree
+        # Of starting and stopping to draw. Rich draws under a lock of its own and then asks for the tree, so the tree's
+        # lock is never held while Rich is called.
+        self._drawing = threading.RLock()
         self._ended = threading.Event()
         self._live: Live | None = None
         self._asking: set[str] = set()
@@ -59,7 +61,7 @@ class LiveProgress(Progress):
         if self._live is not None:
             self._live.stop()
         for line in self._tree.lines(time.time(), _FINAL_LINES):
-            click.echo(click.style(line.text, fg=line.color, dim=line.dim), err=True)
+            say_styled(line.text, fg=line.color, dim=line.dim or None)
 
     def _draw_later(self) -> None:
         if self._ended.wait(_DELAY_SECONDS):
@@ -76,7 +78,7 @@ class LiveProgress(Progress):
             redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=True,
         )
-        with self._lock:
+        with self._drawing:
             self._live = live
             if not self._asking:
                 live.start()
@@ -95,14 +97,15 @@ class LiveProgress(Progress):
 
     def _make_room(self, event: ActionEvent) -> None:
         """Draw nothing while a person is asked."""
-        if event.phase == "paused" and event.name != "sleep" and not self._is_answered(event.name):
-            self._asking.add(event.action)
-            if self._live is not None:
-                self._live.stop()
-        elif event.action in self._asking:
-            self._asking.discard(event.action)
-            if self._live is not None and not self._asking:
-                self._live.start()
+        with self._drawing:
+            if event.phase == "paused" and event.name != "sleep" and not self._is_answered(event.name):
+                self._asking.add(event.action)
+                if self._live is not None:
+                    self._live.stop()
+            elif event.action in self._asking:
+                self._asking.discard(event.action)
+                if self._live is not None and not self._asking:
+                    self._live.start()
 
 
 def _style(line: Line) -> str:

@@ -109,9 +109,9 @@ def _error(error: ActionError | None) -> dict[str, Any] | None:
 def _moment(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    import datetime
+    from datetime import datetime, timezone
 
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat()
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
 
 
 def _seconds(start: float | None, end: float | None) -> float | None:

@@ -77,13 +77,21 @@ def _options() -> list[click.Parameter]:
         click.Option(["--name"], default="", metavar="NAME", help="Name of the run; it must be new."),
         click.Option(["--cache-overwrite"], is_flag=True, help="Compute everything, and replace what is cached."),
         click.Option(["--no-cache"], is_flag=True, help="Neither read nor write the cache."),
-        click.Option(["--env"], multiple=True, metavar="KEY=VALUE", help="Environment variable for the tasks. Repeatable."),
+        click.Option(
+            ["--env"], multiple=True, metavar="KEY=VALUE", help="Environment variable for the tasks. Repeatable."
+        ),
         click.Option(["--label"], multiple=True, metavar="KEY=VALUE", help="Label of the run. Repeatable."),
         click.Option(
-            ["--max-parallelism"], type=click.IntRange(min=1), metavar="N", help="Most attempts at once; no limit if left out."
+            ["--max-parallelism"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Most attempts at once; no limit if left out.",
         ),
         click.Option(
-            ["--answer"], multiple=True, metavar="NAME=VALUE", help="Answer to an approval or an input gate. Repeatable."
+            ["--answer"],
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Answer to an approval or an input gate. Repeatable.",
         ),
         click.Option(
             ["--output"],

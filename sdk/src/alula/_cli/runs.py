@@ -27,13 +27,17 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most runs to show.")
-@click.option("--status", type=click.Choice(STATUSES), default="", help="Only runs that are or ended like that.")
-@click.option("--entity", default="", metavar="NAME", help="Only runs of this entity, by its full name or the end of it.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most runs to show."
+)
+@click.option("--status", type=click.Choice(STATUSES), help="Only runs that are or ended like that.")
+@click.option(
+    "--entity", default="", metavar="NAME", help="Only runs of this entity, by its full name or the end of it."
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def list_runs(limit: int, status: str, entity: str, output: str) -> None:
+def list_runs(limit: int, status: str | None, entity: str, output: str) -> None:
     """List runs, newest first."""
-    records = history().records(limit=limit, status=status, entity=entity)
+    records = history().records(limit=limit, status=status or "", entity=entity)
     if output == "json":
         click.echo(json.dumps([run_summary(record) for record in records], indent=2, ensure_ascii=False))
     elif not records:
@@ -130,7 +134,13 @@ def _attempts(record: RunRecord) -> str:
             took = "-" if attempt.ended_at is None else duration_text(attempt.ended_at - attempt.started_at)
             error = f"{attempt.error.code}: {attempt.error.message}" if attempt.error is not None else ""
             rows.append(
-                (f"{action.name} #{attempt.number}", attempt.outcome or "-", _clock(attempt.started_at), took, error[:200])
+                (
+                    f"{action.name} #{attempt.number}",
+                    attempt.outcome or "-",
+                    _clock(attempt.started_at),
+                    took,
+                    error[:200],
+                )
             )
     if not rows:
         return ""

@@ -47,16 +47,22 @@ def values_from_file(source: str, compiled: CompiledInterface) -> dict[str, Any]
     Raises:
         UsageError: The file cannot be read, is no map, names an unknown input, or a value is not of its input's type.
     """
-    what = "the standard input" if source == "-" else source
+    what = _named(source)
     data = _parsed(_read_text(source), source, "--inputs-file")
-    if not isinstance(data, Mapping) or not all(isinstance(name, str) for name in data):
+    if not isinstance(data, Mapping):
         raise UsageError(
             f"expected a map of input names to values, found {type(data).__name__}",
-            hint="Write {\"epochs\": 5} as JSON, or epochs: 5 as YAML.",
+            hint='Write {"epochs": 5} as JSON, or epochs: 5 as YAML.',
             location=what,
         )
     values = {}
     for name, item in data.items():
+        if not isinstance(name, str):
+            raise UsageError(
+                f"expected the name of an input, found {name!r}",
+                hint="Put the name in quotes: in YAML, on, off, yes and no are true and false.",
+                location=what,
+            )
         if name not in compiled.inputs:
             raise UnknownNameError.among("input", name, compiled.inputs, location=what)
         converter = compiled.inputs[name]
@@ -66,6 +72,10 @@ def values_from_file(source: str, compiled: CompiledInterface) -> dict[str, Any]
             inner = problem.within(name)
             raise type(problem)(inner.message, hint=inner.hint, location=f"{what}: {inner.location}") from None
     return values
+
+
+def _named(source: str) -> str:
+    return "the standard input" if source == "-" else source
 
 
 def _converted(option: str, convert: Callable[[], Any]) -> Any:
@@ -123,7 +133,7 @@ def _read_text(source: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise UsageError(
-            f"{source!r} is not UTF-8 text (byte {problem.start:,} is {data[problem.start]:#04x})"
+            f"{_named(source)} is not UTF-8 text (byte {problem.start:,} is {data[problem.start]:#04x})"
         ) from None
 
 
@@ -136,11 +146,11 @@ def _parsed(text: str, source: str, location: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise UsageError(f"{source} is nested too deeply", location=location) from None
+        raise UsageError(f"{_named(source)} is nested too deeply", location=location) from None
     except ValueError as problem:
         if source == "-" or not source.endswith(".json"):
             return _parsed_yaml(text, source, location)
-        raise UsageError(f"{source} is not valid JSON: {problem}", location=location) from None
+        raise UsageError(f"{_named(source)} is not valid JSON: {problem}", location=location) from None
 
 
 def _parsed_yaml(text: str, source: str, location: str) -> Any:
@@ -149,10 +159,10 @@ def _parsed_yaml(text: str, source: str, location: str) -> Any:
     try:
         return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both loaders are safe ones
     except RecursionError:
-        raise UsageError(f"{source} is nested too deeply", location=location) from None
+        raise UsageError(f"{_named(source)} is nested too deeply", location=location) from None
     except (yaml.YAMLError, ValueError) as problem:  # an impossible date is a ValueError
         reason = " ".join(str(problem).split())
-        raise UsageError(f"{source} is neither valid JSON nor YAML: {reason}", location=location) from None
+        raise UsageError(f"{_named(source)} is neither valid JSON nor YAML: {reason}", location=location) from None
 
 
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from .arrow_handlers import FrameLibrary
 from .arrow_library import plain_dictionaries
 from .codecs import ROW_GROUP_ROWS, Selection, arrow, require_columns
 
+_PATTERN = frozenset("*?[")
+
 
 class PolarsLibrary(FrameLibrary[Any]):
     """``polars.DataFrame``."""
@@ -85,10 +87,10 @@ class LazyPolarsLibrary(FrameLibrary[Any]):
         Raises:
             ValueConversionError: A column is missing.
         """
-        if format not in {"parquet", "arrow"}:
-            return None  # only these two say their types
+        if format not in {"parquet", "arrow"} or not _PATTERN.isdisjoint(path):
+            return None  # only these two say their types, and polars takes some paths for patterns
         pl = load("polars", "to read a data frame as polars.LazyFrame")
-        frame = pl.scan_parquet(path, glob=False) if format == "parquet" else pl.scan_ipc(path, glob=False)
+        frame = pl.scan_parquet(path) if format == "parquet" else pl.scan_ipc(path)
         schema = frame.collect_schema()
         names = Selection(columns).of(arrow().schema([(name, arrow().null()) for name in schema.names()]))
         return frame if names == schema.names() else frame.select(names)
