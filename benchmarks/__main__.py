@@ -161,7 +161,7 @@ def _heading(facts: Mapping[str, Any], calibration: Calibration) -> str:
         [
             f"{versions}, {facts['distributions']} distributions; {machine}",
             calibration.describe(),
-            "medians ± half the distance between the quarters",
+            "medians ± half the distance between the quarters; floor, ratio, bar and peers are by the wall clock, as Alula's column",
             "",
         ]
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from series import Timing
 
 ROOT = Path(__file__).parents[1]
 PROBES = Path(__file__).parent / "probes"
@@ -96,9 +99,10 @@ class Environment:
             raise CommandFailedError(f"{shown}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}".strip())
         return done.stdout
 
-    def seconds(self, *command: str, extra: Mapping[str, str] | None = None) -> float:
-        """Run a command that is known to work and return how long its process lived."""
+    def time(self, *command: str, extra: Mapping[str, str] | None = None) -> Timing:
+        """Run a command that is known to work and return how long its process lived, in milliseconds."""
         variables = self.variables(extra)
+        before = _processor_seconds()
         started = time.perf_counter()
         subprocess.run(
             command,
@@ -111,13 +115,14 @@ class Environment:
             close_fds=False,
             check=True,
         )
-        return time.perf_counter() - started
+        wall = time.perf_counter() - started
+        return Timing(wall * 1e3, (_processor_seconds() - before) * 1e3)
 
-    def probe(self, name: str, case: str, repetitions: int) -> dict[str, float]:
-        """Run a case of a probe and return its figures in microseconds; empty if the probe does not know the case."""
+    def probe(self, name: str, case: str, repetitions: int) -> dict[str, Timing]:
+        """Run a case of a probe and return its timings in microseconds; empty if the probe does not know the case."""
         printed = self.output(str(self.python), str(PROBES / f"{name}_probe.py"), case, str(repetitions)).strip()
-        figures: dict[str, float] = json.loads(printed.splitlines()[-1]) if printed else {}
-        return figures
+        figures: dict[str, list[float]] = json.loads(printed.splitlines()[-1]) if printed else {}
+        return {figure: Timing(*times) for figure, times in figures.items()}
 
     def describe(self) -> dict[str, object]:
         """Return its versions and how Alula is installed in it."""
@@ -131,6 +136,12 @@ class Environment:
         except (CommandFailedError, OSError):
             return False
         return True
+
+
+def _processor_seconds() -> float:
+    """Return what the processes that this one has waited for, and those that they have, took of the processors."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def current_environment(home: Path) -> Environment:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from budgets import BUDGETS
 from environments import Environment
 from results import Result
-from series import Series
+from series import Timing, Timings
 
 Tick = Callable[[], None]
 
@@ -19,28 +19,28 @@ _PEER_ROUNDS = 2
 
 def _probe(
     case: str, here: Environment, peers: Mapping[str, Environment], rounds: int, tick: Tick
-) -> tuple[dict[str, Series], dict[str, Series]]:
+) -> tuple[dict[str, Timings], dict[str, Timings]]:
     """Run a case of every probe in turns.
 
     Returns:
         Alula's figures and floors by name, and the peers' figures by peer.
     """
-    ours: dict[str, list[float]] = {}
-    theirs: dict[str, list[float]] = {}
+    ours: dict[str, list[Timing]] = {}
+    theirs: dict[str, list[Timing]] = {}
     for turn in range(rounds):
         tick()
-        for name, value in here.probe("alula", case, _REPETITIONS).items():
-            ours.setdefault(name, []).append(value)
+        for name, timing in here.probe("alula", case, _REPETITIONS).items():
+            ours.setdefault(name, []).append(timing)
         if turn >= _PEER_ROUNDS:
             continue
         for name, peer in peers.items():
             if figures := peer.probe(name, case, _PEER_REPETITIONS):
                 theirs.setdefault(name, []).append(figures["measured"])
-    return _series(ours), _series(theirs)
+    return _together(ours), _together(theirs)
 
 
-def _series(measured: Mapping[str, list[float]]) -> dict[str, Series]:
-    return {name: Series(tuple(values)) for name, values in measured.items()}
+def _together(measured: Mapping[str, list[Timing]]) -> dict[str, Timings]:
+    return {name: Timings.of(timings) for name, timings in measured.items()}
 
 
 def measure_tasks(here: Environment, peers: Mapping[str, Environment], rounds: int, tick: Tick) -> list[Result]:
@@ -92,7 +92,7 @@ def measure_cache(here: Environment, peers: Mapping[str, Environment], rounds: i
 def measure_compilation(here: Environment, peers: Mapping[str, Environment], rounds: int, tick: Tick) -> list[Result]:
     """Measure P16, with its growth from 1,000 to 10,000 nodes."""
     ours, theirs = _probe("compile", here, peers, rounds, tick)
-    growth = ours["measured"].median / ours["a tenth"].median
+    growth = ours["measured"].processor.median / ours["a tenth"].processor.median
     return [
         Result(
             BUDGETS["P16"],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from budgets import Budget
-from series import Series
+from series import Series, Timings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Result:
     """
 
     budget: Budget
-    ours: Series
+    ours: Timings
     floor_name: str
-    floor: Series
-    references: Mapping[str, Series] = dataclasses.field(default_factory=dict)
-    peers: Mapping[str, Series] = dataclasses.field(default_factory=dict)
+    floor: Timings
+    references: Mapping[str, Timings] = dataclasses.field(default_factory=dict)
+    peers: Mapping[str, Timings] = dataclasses.field(default_factory=dict)
     variant: str = ""
     note: str = ""
 
@@ -40,11 +40,16 @@ class Result:
         return f"{self.budget.title} ({self.variant})" if self.variant else self.budget.title
 
     @property
+    def ratio(self) -> float:
+        """How many times the floor it takes, by the wall clock."""
+        return self.ours.wall.median / self.floor.wall.median
+
+    @property
     def verdict(self) -> str:
-        """How the figure stands to its budget: ``dream``, ``bar`` or ``missed``."""
-        if self.ours.median <= self.budget.dream:
+        """How the figure stands to its budget by the wall clock: ``dream``, ``bar`` or ``missed``."""
+        if self.ours.wall.median <= self.budget.dream:
             return "dream"
-        return "bar" if self.ours.median <= self.budget.bar else "missed"
+        return "bar" if self.ours.wall.median <= self.budget.bar else "missed"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -57,12 +62,16 @@ class Result:
             "verdict": self.verdict,
             "value": _plain(self.ours),
             "floor": {"name": self.floor_name, **_plain(self.floor)},
-            "ratio": self.ours.median / self.floor.median,
-            "references": {name: _plain(series) for name, series in self.references.items()},
-            "peers": {name: _plain(series) for name, series in self.peers.items()},
+            "ratio": self.ratio,
+            "references": {name: _plain(timings) for name, timings in self.references.items()},
+            "peers": {name: _plain(timings) for name, timings in self.peers.items()},
             "note": self.note,
         }
 
 
-def _plain(series: Series) -> dict[str, Any]:
+def _plain(timings: Timings) -> dict[str, Any]:
+    return {**_series(timings.wall), "processor": _series(timings.processor)}
+
+
+def _series(series: Series) -> dict[str, Any]:
     return {"median": series.median, "spread": series.spread, "samples": list(series.values)}

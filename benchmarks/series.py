@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 _LOOP_STEPS = 200_000
 
@@ -38,26 +38,63 @@ class Series:
         return Series(tuple(mine - its for mine, its in zip(self.values, other.values, strict=True)))
 
 
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How long something took, once.
+
+    Attributes:
+        wall: By the clock on the wall.
+        processor: On the processors, which waits of any kind and other programs do not count into.
+    """
+
+    wall: float
+    processor: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Timings:
+    """How long something took, again and again.
+
+    Attributes:
+        wall: By the clock on the wall.
+        processor: On the processors.
+    """
+
+    wall: Series
+    processor: Series
+
+    @classmethod
+    def of(cls, timings: Sequence[Timing]) -> Timings:
+        """Put single timings together."""
+        return cls(
+            Series(tuple(timing.wall for timing in timings)), Series(tuple(timing.processor for timing in timings))
+        )
+
+    def minus(self, other: Timings) -> Timings:
+        """Return the differences, as `Series.minus` does."""
+        return Timings(self.wall.minus(other.wall), self.processor.minus(other.processor))
+
+
 def in_turns(
-    work: Mapping[str, Callable[[], float]], rounds: int, between: Callable[[], None] = lambda: None
-) -> dict[str, Series]:
-    """Measure several things in turns, beginning with another one in each round.
+    work: Mapping[str, Callable[[], Timing]], rounds: int, between: Callable[[], None] = lambda: None
+) -> dict[str, Timings]:
+    """Time several things in turns, beginning with another one in each round.
 
     What loads the machine for a while then loads all of them alike.
 
     Args:
-        work: By name, what measures once and returns the figure.
-        rounds: How often each is measured.
+        work: By name, what is done once and timed.
+        rounds: How often each is timed.
         between: Called once in each round.
     """
-    measured: dict[str, list[float]] = {name: [] for name in work}
+    measured: dict[str, list[Timing]] = {name: [] for name in work}
     names = list(work)
-    for turn in range(rounds):
+    for turn in range(rounds if work else 0):
         between()
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             measured[name].append(work[name]())
-    return {name: Series(tuple(values)) for name, values in measured.items()}
+    return {name: Timings.of(timings) for name, timings in measured.items()}
 
 
 class Calibration:
@@ -81,10 +118,17 @@ class Calibration:
         self.times.append((time.perf_counter() - started) * 1e3)
         assert total > 0
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether the machine was so busy that times by the wall clock mean little."""
+        return statistics.median(self.times) > 1.3 * min(self.times)
+
     def describe(self) -> str:
-        """Say what was found, in a line."""
-        median = statistics.median(self.times)
-        return (
-            f"calibration: a loop of {_LOOP_STEPS:,} steps took {median:.1f} ms "
+        """Say what was found."""
+        found = (
+            f"calibration: a loop of {_LOOP_STEPS:,} steps took {statistics.median(self.times):.1f} ms "
             f"({min(self.times):.1f} to {max(self.times):.1f} in {len(self.times)} passes)"
         )
+        if not self.disturbed:
+            return found
+        return f"{found}\nother programs kept the machine busy: judge by the ratio and by processor time"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from budgets import BUDGETS
 from environments import PROBES, CommandFailedError, Environment
 from plugin_site import make_plugin_site
 from results import Result
-from series import Series, in_turns
+from series import Timing, in_turns
 
 Tick = Callable[[], None]
 
@@ -32,14 +31,14 @@ _PEER_RUN = {
 _PEER_IMPORT = {"flytekit": "import flytekit", "flyte": "import flyte"}
 
 
-def _timed(environment: Environment, *command: str, extra: Mapping[str, str] | None = None) -> Callable[[], float]:
+def _timed(environment: Environment, *command: str, extra: Mapping[str, str] | None = None) -> Callable[[], Timing]:
     """Return what runs a command once and gives its milliseconds, after it was tried and has warmed up."""
     for _ in range(2):
         environment.output(*command, extra=extra)
-    return lambda: environment.seconds(*command, extra=extra) * 1e3
+    return lambda: environment.time(*command, extra=extra)
 
 
-def _python(environment: Environment, code: str, *arguments: str) -> Callable[[], float]:
+def _python(environment: Environment, code: str, *arguments: str) -> Callable[[], Timing]:
     return _timed(environment, str(environment.python), "-c", code, *arguments)
 
 
@@ -61,7 +60,7 @@ def measure_run(here: Environment, peers: Mapping[str, Environment], rounds: int
         "ours": _timed(here, *_run_command(here)),
     }
     found = in_turns(work, rounds, tick)
-    compared: dict[str, Callable[[], float]] = {}
+    compared: dict[str, Callable[[], Timing]] = {}
     for name, peer in peers.items():
         program, *arguments = _PEER_RUN[name]
         shutil.copy(PROBES / f"hello_{name}.py", peer.home)
@@ -73,7 +72,7 @@ def measure_run(here: Environment, peers: Mapping[str, Environment], rounds: int
             "python -c pass",
             found["floor"],
             references={"import asyncio, json": found["import asyncio, json"]},
-            peers=in_turns(compared, max(1, rounds // _PEER_SHARE), tick) if compared else {},
+            peers=in_turns(compared, max(1, rounds // _PEER_SHARE), tick),
         )
     ]
 
@@ -83,11 +82,11 @@ def measure_import(here: Environment, peers: Mapping[str, Environment], rounds: 
     names = "from alula import dynamic, map_task, task, workflow, LaunchPlan, Resources, TaskEnvironment"
     work = {"floor": _python(here, "pass"), "ours": _python(here, "import alula"), "names": _python(here, names)}
     found = in_turns(work, rounds, tick)
-    compared: dict[str, Callable[[], float]] = {}
+    compared: dict[str, Callable[[], Timing]] = {}
     for name, peer in peers.items():
         compared[f"{name} floor"] = _python(peer, "pass")
         compared[name] = _python(peer, _PEER_IMPORT[name])
-    times = in_turns(compared, max(1, rounds // _PEER_SHARE), tick) if compared else {}
+    times = in_turns(compared, max(1, rounds // _PEER_SHARE), tick)
     added = {name: times[name].minus(times[f"{name} floor"]) for name in peers}
     floor = found["floor"]
     return [
@@ -141,16 +140,13 @@ def measure_plugins(here: Environment, peers: Mapping[str, Environment], rounds:
     ]
 
 
-def _first_run(here: Environment, command: list[str], extra: Mapping[str, str]) -> Callable[[], float]:
+def _first_run(here: Environment, command: list[str], extra: Mapping[str, str]) -> Callable[[], Timing]:
     """Return what times a run that knows nothing of the installed plugins yet."""
     known = here.home / ".alula" / "plugins.json"
 
-    def measure() -> float:
-        Path(known).unlink(missing_ok=True)
-        return here.seconds(*command, extra=extra) * 1e3
+    def measure() -> Timing:
+        known.unlink(missing_ok=True)
+        return here.time(*command, extra=extra)
 
     measure()
     return measure
-
-
-__all__ = ["Series", "measure_import", "measure_plugins", "measure_run"]

@@ -30,19 +30,20 @@ def table(results: Sequence[Result], peers: Iterable[str]) -> str:
         peers: Names of the peers that have a column.
     """
     peers = list(peers)
-    header = ["", "what", "unit", "Alula", "floor", "ratio", "bar", "dream", "met", *peers]
+    header = ["", "what", "unit", "Alula", "processor", "floor", "ratio", "bar", "dream", "met", *peers]
     rows = [
         [
             result.budget.id,
             result.title,
             result.budget.unit,
-            _with_spread(result.ours),
-            figure(result.floor.median),
-            f"{figure(result.ours.median / result.floor.median)}x",
+            _with_spread(result.ours.wall),
+            figure(result.ours.processor.median),
+            figure(result.floor.wall.median),
+            f"{figure(result.ratio)}x",
             figure(result.budget.bar),
             figure(result.budget.dream),
             result.verdict,
-            *(figure(result.peers[name].median) if name in result.peers else "-" for name in peers),
+            *(figure(result.peers[name].wall.median) if name in result.peers else "-" for name in peers),
         ]
         for result in results
     ]
@@ -51,7 +52,7 @@ def table(results: Sequence[Result], peers: Iterable[str]) -> str:
 
 def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    left = {0, 1, 2, 8}
+    left = {0, 1, 2, 9}
 
     def line(row: list[str]) -> str:
         cells = (
@@ -65,7 +66,9 @@ def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
 
 def _beside(result: Result) -> str:
     parts = [f"floor: {result.floor_name}"]
-    parts += [f"{name}: {figure(series.median)} {result.budget.unit}" for name, series in result.references.items()]
+    parts += [
+        f"{name}: {figure(timings.wall.median)} {result.budget.unit}" for name, timings in result.references.items()
+    ]
     parts += [result.note] if result.note else []
     name = f"{result.budget.id} ({result.variant})" if result.variant else result.budget.id
     return f"{name}: {'; '.join(parts)}"

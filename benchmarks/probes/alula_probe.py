@@ -7,15 +7,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clock import main, median_of
+from clock import Times, main, median_of, middle, once
 from sizes import CACHE_HITS, CHAIN_LENGTH, COMPILED_NODES, MAPPED_ITEMS
 
 from alula import TaskEnvironment, current_app, map_task, run, task, workflow
@@ -120,8 +118,8 @@ def a_table() -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def row_commits(repetitions: int) -> float:
-    """Commit rows of 200 bytes one by one; return the microseconds of one."""
+def row_commits(repetitions: int) -> Times:
+    """Commit rows of 200 bytes one by one; return the times of one."""
     with a_table() as connection:
 
         def commit() -> None:
@@ -131,8 +129,8 @@ def row_commits(repetitions: int) -> float:
         return median_of(commit, CACHE_HITS, repetitions)
 
 
-def row_reads(repetitions: int) -> float:
-    """Read rows of 200 bytes by key, one by one; return the microseconds of one."""
+def row_reads(repetitions: int) -> Times:
+    """Read rows of 200 bytes by key, one by one; return the times of one."""
     with a_table() as connection:
         connection.executemany("INSERT INTO rows (data) VALUES (?)", ((b"x" * 200,) for _ in range(CACHE_HITS)))
 
@@ -143,8 +141,8 @@ def row_reads(repetitions: int) -> float:
         return median_of(read, CACHE_HITS, repetitions)
 
 
-def disk_syncs(repetitions: int) -> float:
-    """Append 200 bytes to a file and wait until the disk has them; return the microseconds of one."""
+def disk_syncs(repetitions: int) -> Times:
+    """Append 200 bytes to a file and wait until the disk has them; return the times of one."""
     with tempfile.NamedTemporaryFile(dir=os.environ["ALULA_HOME"]) as file:
 
         def append() -> None:
@@ -159,7 +157,7 @@ def disk_syncs(repetitions: int) -> float:
 # --- the cases --------------------------------------------------------------------------------------------------------
 
 
-def measure_chain(repetitions: int) -> dict[str, float]:
+def measure_chain(repetitions: int) -> dict[str, Times]:
     """Time a compiled workflow of tasks in a chain, per task."""
     assert chain() == CHAIN_LENGTH
     return {
@@ -169,7 +167,7 @@ def measure_chain(repetitions: int) -> dict[str, float]:
     }
 
 
-def measure_tree(repetitions: int) -> dict[str, float]:
+def measure_tree(repetitions: int) -> dict[str, Times]:
     """Time an async task that awaits tasks in a chain, per task."""
     assert run(tree, length=CHAIN_LENGTH).result == CHAIN_LENGTH
     return {
@@ -179,7 +177,7 @@ def measure_tree(repetitions: int) -> dict[str, float]:
     }
 
 
-def measure_map(repetitions: int) -> dict[str, float]:
+def measure_map(repetitions: int) -> dict[str, Times]:
     """Time a map over numbers, per item."""
     items = list(range(MAPPED_ITEMS))
     mapped = map_task(add_one)
@@ -190,7 +188,7 @@ def measure_map(repetitions: int) -> dict[str, float]:
     }
 
 
-def measure_cache(repetitions: int) -> dict[str, float]:
+def measure_cache(repetitions: int) -> dict[str, Times]:
     """Time a chain of tasks that are all in the SQLite cache, per task."""
     cached_chain()
     hits = [action.cache for action in run(cached_chain).actions].count("hit")
@@ -203,31 +201,30 @@ def measure_cache(repetitions: int) -> dict[str, float]:
     }
 
 
-def measure_compile(repetitions: int) -> dict[str, float]:
+def measure_compile(repetitions: int) -> dict[str, Times]:
     """Time the compilation of a chain of nodes, per node, and its growth from a tenth of them."""
     return {
         "plain object": median_of(lambda: plain_nodes(COMPILED_NODES), COMPILED_NODES, repetitions),
-        "measured": statistics.median(compile_chain(COMPILED_NODES) for _ in range(repetitions)),
-        "a tenth": statistics.median(compile_chain(COMPILED_NODES // 10) for _ in range(repetitions)),
+        "measured": middle([compile_chain(COMPILED_NODES) for _ in range(repetitions)]),
+        "a tenth": middle([compile_chain(COMPILED_NODES // 10) for _ in range(repetitions)]),
     }
 
 
-def compile_chain(length: int) -> float:
-    """Compile a new workflow of so many nodes; return the microseconds per node."""
+def compile_chain(length: int) -> Times:
+    """Compile a new workflow of so many nodes; return the times per node."""
 
     def big(x: int = 0) -> int:
         for _ in range(length):
             x = add_one(x=x)
         return x
 
-    started = time.perf_counter()
-    spec = workflow(big).spec(current_app())
-    elapsed = time.perf_counter() - started
-    assert len(spec.nodes) == length
-    return elapsed / length * 1e6
+    def compile_it() -> None:
+        assert len(workflow(big).spec(current_app()).nodes) == length
+
+    return once(compile_it, length)
 
 
-CASES: dict[str, Callable[[int], dict[str, float]]] = {
+CASES: dict[str, Callable[[int], dict[str, Times]]] = {
     "chain": measure_chain,
     "tree": measure_tree,
     "map": measure_map,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import flyte
-from clock import main, median_of
+from clock import Times, main, median_of
 from sizes import CACHE_HITS, CHAIN_LENGTH
 
 # A tenth of what the others map: at more than a millisecond per item, all of them would take a quarter of a minute.
@@ -48,19 +48,19 @@ def mapped(length: int) -> int:
     return len(list(flyte.map(add_one, range(length))))
 
 
-def measure_chain(repetitions: int) -> dict[str, float]:
+def measure_chain(repetitions: int) -> dict[str, Times]:
     return {"measured": median_of(lambda: flyte.run(chain, length=CHAIN_LENGTH), CHAIN_LENGTH, repetitions)}
 
 
-def measure_map(repetitions: int) -> dict[str, float]:
+def measure_map(repetitions: int) -> dict[str, Times]:
     return {"measured": median_of(lambda: flyte.run(mapped, length=MAPPED_ITEMS), MAPPED_ITEMS, repetitions)}
 
 
-def measure_cache(repetitions: int) -> dict[str, float]:
+def measure_cache(repetitions: int) -> dict[str, Times]:
     return {"measured": median_of(lambda: flyte.run(cached_chain, length=CACHE_HITS), CACHE_HITS, repetitions)}
 
 
-CASES: dict[str, Callable[[int], dict[str, float]]] = {
+CASES: dict[str, Callable[[int], dict[str, Times]]] = {
     "chain": measure_chain,
     "tree": measure_chain,
     "map": measure_map,

@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from clock import main, median_of
+from clock import Times, main, median_of, middle, once
 from flytekit import map_task, task, workflow
 from flytekit.core.workflow import PythonFunctionWorkflow
 from sizes import CACHE_HITS, CHAIN_LENGTH, COMPILED_NODES, MAPPED_ITEMS
@@ -37,37 +36,34 @@ def cached_chain(x: int = 0) -> int:
     return x
 
 
-def measure_chain(repetitions: int) -> dict[str, float]:
+def measure_chain(repetitions: int) -> dict[str, Times]:
     return {"measured": median_of(lambda: chain(x=0), CHAIN_LENGTH, repetitions)}
 
 
-def measure_map(repetitions: int) -> dict[str, float]:
+def measure_map(repetitions: int) -> dict[str, Times]:
     items = list(range(MAPPED_ITEMS))
     mapped = map_task(add_one)
     return {"measured": median_of(lambda: mapped(x=items), MAPPED_ITEMS, repetitions)}
 
 
-def measure_cache(repetitions: int) -> dict[str, float]:
+def measure_cache(repetitions: int) -> dict[str, Times]:
     return {"measured": median_of(lambda: cached_chain(x=0), CACHE_HITS, repetitions)}
 
 
-def measure_compile(repetitions: int) -> dict[str, float]:
-    def compile_chain() -> float:
-        def big(x: int = 0) -> int:
-            for _ in range(COMPILED_NODES):
-                x = add_one(x=x)
-            return x
+def measure_compile(repetitions: int) -> dict[str, Times]:
+    def big(x: int = 0) -> int:
+        for _ in range(COMPILED_NODES):
+            x = add_one(x=x)
+        return x
 
-        started = time.perf_counter()
+    def compile_it() -> None:
         made: PythonFunctionWorkflow = workflow(big)
         made.compile()
-        return (time.perf_counter() - started) / COMPILED_NODES * 1e6
 
-    times = sorted(compile_chain() for _ in range(repetitions))
-    return {"measured": times[len(times) // 2]}
+    return {"measured": middle([once(compile_it, COMPILED_NODES) for _ in range(repetitions)])}
 
 
-CASES: dict[str, Callable[[int], dict[str, float]]] = {
+CASES: dict[str, Callable[[int], dict[str, Times]]] = {
     "chain": measure_chain,
     "map": measure_map,
     "cache": measure_cache,

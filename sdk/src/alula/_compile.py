@@ -18,7 +18,22 @@ from alula_kernel.specs import (
     Overrides,
     Target,
 )
-from alula_kernel.types import DatasetOf, ListOf, LiteralType, MapOf, Record, TupleOf, UnionOf, display, mismatch
+from alula_kernel.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    JSON,
+    STR,
+    DatasetOf,
+    ListOf,
+    LiteralType,
+    MapOf,
+    Record,
+    TupleOf,
+    UnionOf,
+    display,
+    mismatch,
+)
 
 from ._overrides import override_fields
 from ._promise import Chainable, Promise, VoidPromise
@@ -311,7 +326,7 @@ class Compilation:
         """
         if type(value) is Promise:
             reason = mismatch(value._type, wanted)
-            if reason is not None and not _convertible(value._type, wanted):
+            if reason is not None and not _convertible(value, wanted):
                 raise TypeMismatchError(
                     f"{what} expects {display(wanted)}, found {value._title()}, which is {display(value._type)}"
                     + (f" ({reason})" if reason != f"{display(value._type)} does not fit {display(wanted)}" else ""),
@@ -325,6 +340,13 @@ class Compilation:
         try:
             return LiteralBinding(converter.to_literal(value, self.app.conversion))
         except ValueConversionError as problem:
+            hidden = _hidden_promise(value)
+            if hidden is not None:
+                raise TypeMismatchError(
+                    f"{what}: a promise, {hidden._title()}, is inside a {type(value).__qualname__}",
+                    hint="Promises may stand alone, in lists and in dicts. Write a task that puts the rest together.",
+                    location=location,
+                ) from None
             raise TypeMismatchError(f"{what}: {problem.message}", hint=problem.hint, location=location) from None
 
     def _bind_structure(
@@ -396,9 +418,32 @@ def _holds_promise(value: Any) -> bool:
     return False
 
 
-def _convertible(source: LiteralType, target: LiteralType) -> bool:
-    """Tell whether data frames of unlike declared formats still fit: readers take any format."""
-    return isinstance(source, DatasetOf) and isinstance(target, DatasetOf) and not (source.columns and target.columns)
+def _hidden_promise(value: Any, depth: int = 4) -> Promise | None:
+    """Return a promise inside a value where it cannot be bound, as in a field of a dataclass."""
+    if isinstance(value, Promise):
+        return value
+    if not depth:
+        return None
+    inner: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        inner = list(value)
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        inner = list(vars(value).values())
+    return next((found for item in inner if (found := _hidden_promise(item, depth - 1)) is not None), None)
+
+
+def _convertible(promise: Promise, target: LiteralType) -> bool:
+    """Tell whether a promise fits although its type alone does not.
+
+    Data frames of unlike declared formats fit, as readers take any format. A part of untyped JSON fits a primitive: what
+    it is comes out when the workflow runs.
+    """
+    source = promise._type
+    if isinstance(source, DatasetOf) and isinstance(target, DatasetOf):
+        return not (source.columns and target.columns)
+    return source == JSON and bool(promise._path) and target in {BOOL, INT, FLOAT, STR}
 
 
 def _made_at(promise: Promise) -> str:

@@ -32,12 +32,14 @@ class Expression:
 
     Args:
         condition: The condition.
+        title: How messages name it.
     """
 
-    __slots__ = ("condition",)
+    __slots__ = ("condition", "title")
 
-    def __init__(self, condition: Condition) -> None:
+    def __init__(self, condition: Condition, title: str) -> None:
         self.condition = condition
+        self.title = title
 
     def __and__(self, other: Expression) -> Expression:
         return self._join("and", other)
@@ -52,11 +54,11 @@ class Expression:
                 hint="Put each comparison in parentheses: (a > 1) & (b < 2).",
                 location=call_site(),
             )
-        return Expression(Junction(sign, self.condition, other.condition))
+        return Expression(Junction(sign, self.condition, other.condition), f"{self.title} {sign} {other.title}")
 
     def __bool__(self) -> NoReturn:
         raise PromiseUseError(
-            "a comparison of promises has no truth value while a workflow is compiled",
+            f"{self.title}: the comparison has no truth value while the workflow is compiled",
             hint="Use conditional(...).if_(...), and & and | instead of `and` and `or`; or move the code into a task.",
             location=call_site(),
         )
@@ -99,6 +101,11 @@ class VoidPromise(Chainable):
     def __init__(self, node: NodeBuilder) -> None:
         self._node = node
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(f"{self._own_node().title} returns nothing, so its result has no {name!r}")
+
     def __bool__(self) -> NoReturn:
         raise _refuse(f"{self._own_node().title} returns nothing, and was used as a condition", "Remove it.")
 
@@ -139,7 +146,9 @@ class Promise(Chainable):
         found = _type_at(self._type, step)
         if found is None:
             if attribute:
-                raise AttributeError(f"{self._title()} is {display(self._type)}, which has no {step!r}")
+                has = _parts(self._type)
+                known = f"; it has {', '.join(has)}" if has else ""
+                raise AttributeError(f"{self._title()} is {display(self._type)}, which has no {step!r}{known}")
             raise CompileError(
                 f"{self._title()} is {display(self._type)}, which has no {step!r}", location=call_site()
             )
@@ -187,7 +196,8 @@ class Promise(Chainable):
 
     def _compare(self, sign: str, other: object) -> Expression:
         _check_comparable(self)
-        return Expression(Comparison(sign, self._binding(), _operand(other)))
+        shown = other._title() if isinstance(other, Promise) else repr(other)
+        return Expression(Comparison(sign, self._binding(), _operand(other)), f"{self._title()} {sign} {shown}")
 
     __hash__ = object.__hash__
 
@@ -213,18 +223,49 @@ class Promise(Chainable):
         return f"Promise({self._title()}: {display(self._type)})"
 
 
-def _arithmetic(name: str, sign: str) -> Callable[[Promise, object], NoReturn]:
-    def refuse(self: Promise, _other: object) -> NoReturn:
-        raise _refuse(f"{self._title()} was used with {sign}", "Write a task that computes it.")
+def _refusal(name: str, use: str, hint: str) -> Callable[..., NoReturn]:
+    def refuse(self: Promise, *_others: object) -> NoReturn:
+        raise _refuse(f"{self._title()} {use}", hint)
 
     refuse.__name__ = name
     return refuse
 
 
-_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
-for _operator, _sign in _ARITHMETIC.items():
-    for _prefix in ("", "r"):
-        setattr(Promise, f"__{_prefix}{_operator}__", _arithmetic(f"__{_prefix}{_operator}__", _sign))
+_COMPUTE = "Write a task that computes it."
+_OPERATORS = {
+    **{"add": "+", "sub": "-", "mul": "*", "matmul": "@", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"},
+    **{"lshift": "<<", "xor": "^"},
+}
+_CONVERSIONS = {
+    **{"neg": "-", "pos": "+", "invert": "~", "abs": "abs()", "round": "round()", "int": "int()", "float": "float()"},
+    **{"complex": "complex()", "index": "an index or a count", "bytes": "bytes()", "divmod": "divmod()"},
+    **{"trunc": "trunc()", "floor": "floor()", "ceil": "ceil()"},
+}
+_OTHER_USES = {
+    "and": ("was joined with &", "Join comparisons: (a.is_true()) & (b > 1)."),
+    "or": ("was joined with |", "Join comparisons: (a.is_true()) | (b > 1)."),
+    "contains": ("was searched with `in`", "Search it in a task that takes the value."),
+    "call": ("was called", "Only tasks, workflows and launch plans can be called in a workflow."),
+    "setitem": ("was changed", "Change it in a task that takes the value, and return it from there."),
+    "delitem": ("was changed", "Change it in a task that takes the value, and return it from there."),
+    "fspath": ("was used as a path", "Open it in a task that takes the File."),
+    "enter": ("was used in `with`", "Use it in a task that takes the value."),
+    "reversed": ("was reversed", _COMPUTE),
+}
+
+
+def _refuse_other_uses() -> None:
+    """Give `Promise` a method for each operator, which says what was wrong instead of "unsupported operand"."""
+    uses = {
+        **{f"{side}{name}": (f"was used with {sign}", _COMPUTE) for name, sign in _OPERATORS.items() for side in ("", "r")},
+        **{name: (f"was used with {sign}", _COMPUTE) for name, sign in _CONVERSIONS.items()},
+        **_OTHER_USES,
+    }
+    for name, (use, hint) in uses.items():
+        setattr(Promise, f"__{name}__", _refusal(f"__{name}__", use, hint))
+
+
+_refuse_other_uses()
 
 
 def _operand(value: object) -> Binding:
@@ -256,6 +297,12 @@ def _check_comparable(promise: Promise) -> None:
                 hint="Compare a primitive inside it, as p.field or p[0].",
                 location=call_site(),
             )
+
+
+def _parts(literal_type: LiteralType) -> list[str]:
+    """Return the names of a record's fields."""
+    variants = literal_type.variants if isinstance(literal_type, UnionOf) else (literal_type,)
+    return [field.name for variant in variants if isinstance(variant, Record) for field in variant.fields]
 
 
 def _type_at(literal_type: LiteralType, step: str | int) -> LiteralType | None:

@@ -19,6 +19,8 @@ STATE: contextvars.ContextVar[Compilation | TaskContext | None] = contextvars.Co
 
 _OWN_FOLDERS = (str(Path(__file__).parent) + "/", str(Path(alula_kernel.__file__).parent) + "/")
 
+_STANDARD_LIBRARY = (str(Path(contextvars.__file__).parent) + "/", "<frozen ")
+
 
 def is_own_file(filename: str) -> bool:
     """Tell whether a source file belongs to Alula and not to the user."""
@@ -38,6 +40,13 @@ def callers_locals() -> dict[str, Any]:
 
 
 def _users_frame(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN_FOLDERS):
+    """Return the innermost frame of neither Alula nor the standard library, which may have called back."""
+    innermost: FrameType | None = None
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not filename.startswith(_OWN_FOLDERS):
+            innermost = innermost or frame
+            if not filename.startswith(_STANDARD_LIBRARY) or "/site-packages/" in filename:
+                return frame
         frame = frame.f_back
-    return frame
+    return innermost

@@ -301,7 +301,8 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
             returned = call(**inputs)
         finally:
             STATE.reset(token)
-        if inspect.isawaitable(returned):
+        if inspect.iscoroutine(returned):
+            returned.close()
             raise CompileError(f"{self.title} is async, and a workflow must be a plain function", location=self.location)
         if compilation.conditional is not None:
             raise CompileError(

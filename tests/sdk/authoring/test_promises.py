@@ -100,6 +100,15 @@ def test_json_may_be_followed_anywhere() -> None:
     assert flow() == "deep"
 
 
+def test_json_of_the_wrong_type_is_found_when_the_workflow_runs() -> None:
+    @workflow
+    def flow() -> int:
+        return identity(x=untyped()["a"][1]["b"])
+
+    with pytest.raises(errors.ValueConversionError, match=r"input 'x' of task .*identity: expected int, found str 'deep'"):
+        flow()
+
+
 def test_parts_of_workflow_inputs() -> None:
     @workflow
     def flow(tree: Tree, pair: dict[str, int]) -> int:
@@ -142,8 +151,8 @@ def test_an_attribute_that_cannot_be_is_an_attribute_error_with_a_near_match() -
 @pytest.mark.parametrize(
     ("produce", "use", "message"),
     [
-        (numbers, lambda p: p[10], "has 3 items, and item 10 was asked for"),
-        (nested, lambda p: p["missing"][0]["x"], "has no key 'missing'; it has k"),
+        (numbers, lambda p: p[10], "n0.o0 has no 10; it is a list of 3"),
+        (nested, lambda p: p["missing"][0]["x"], "n0.o0 has no 'missing'; it has 'k'"),
     ],
 )
 def test_a_part_that_is_not_there_fails_the_run_and_says_what_there_is(

@@ -541,3 +541,15 @@ def test_any_content_round_trips(round_trip, context, remote, tmp_path_factory, 
         found = round_trip(File, path, where)
         assert found.read_bytes() == Path(found.download()).read_bytes() == data
         assert (found.name, found.hash) == (name, hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/etc/passwd", "..", "a/../../b", "nul\0", "."])
+def test_names_in_literals_stay_inside(converter, context, remote, local, tmp_path, name):
+    for where in (context, remote):
+        blob = converter(File).to_literal(local, where)
+        handle = converter(File).to_python(Blob(blob.uri, name=name), where)
+        path = Path(handle.download())
+        assert path.parent.name.isdigit()
+        assert path.read_bytes() == TEXT
+        (tmp_path / "in").mkdir(exist_ok=True)
+        assert Path(handle.download(tmp_path / "in")).parent == tmp_path / "in"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-import inspect
+import contextvars
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 Body = Callable[[Attempt, Controller], "Outcome | Awaitable[Outcome]"]
 """Runs one attempt: converts inputs, runs the user's code, converts outputs. Failures are outcomes, not exceptions."""
 
-_KEPT_OUTCOMES = 256
+_KEPT_OUTCOMES = 64
 
 
 class InlineExecutor(TaskExecutor):
     """Runs attempts in the engine's own thread: plain functions one at a time, coroutine functions side by side.
 
-    Handles mean nothing to another process: what ran in a process that died is lost.
+    Each attempt has context variables of its own, which begin as those of whoever started it. Handles mean nothing to
+    another process: what ran in a process that died is lost.
 
     Args:
         bodies: Finds the code of a task.
@@ -42,23 +44,26 @@ class InlineExecutor(TaskExecutor):
         self._ended: collections.OrderedDict[str, Outcome] = collections.OrderedDict()
 
     async def submit(self, attempt: Attempt, controller: Controller) -> Handle:
-        if attempt.id not in self._running and attempt.id not in self._ended:
-            self._submitted.setdefault(attempt.id, (attempt, controller))
-        return {"attempt": attempt.id}
+        attempt_id = attempt.id
+        if attempt_id not in self._running and attempt_id not in self._ended:
+            self._submitted.setdefault(attempt_id, (attempt, controller))
+        return {"attempt": attempt_id}
 
     async def wait(self, handle: Handle) -> Outcome:
         attempt_id = handle["attempt"]
         submitted = self._submitted.pop(attempt_id, None)
         if submitted is None:
             return await self._outcome_of(attempt_id)
-        if attempt_id in self._cancelled:
-            outcome = _cancelled()
-        else:
-            outcome = await self._run(*submitted)
-        self._cancelled.discard(attempt_id)
-        self._ended[attempt_id] = outcome
-        if len(self._ended) > _KEPT_OUTCOMES:
-            self._ended.popitem(last=False)
+        # Who waits runs it: if that is stopped, so is the attempt.
+        outcome = _STOPPED
+        try:
+            if attempt_id not in self._cancelled:
+                outcome = await self._run(*submitted)
+        finally:
+            self._cancelled.discard(attempt_id)
+            self._ended[attempt_id] = outcome
+            if len(self._ended) > _KEPT_OUTCOMES:
+                self._ended.popitem(last=False)
         return outcome
 
     async def _outcome_of(self, attempt_id: str) -> Outcome:
@@ -71,62 +76,77 @@ class InlineExecutor(TaskExecutor):
         import asyncio
 
         await asyncio.wait([running])
-        return _cancelled() if running.cancelled() else running.result()
+        return _STOPPED if running.cancelled() else running.result()
 
     async def cancel(self, handle: Handle) -> None:
         attempt_id = handle["attempt"]
         if attempt_id in self._submitted:
             self._cancelled.add(attempt_id)
         elif attempt_id in self._running:
-            self._cancelled.add(attempt_id)
             self._running[attempt_id].cancel()
 
     async def _run(self, attempt: Attempt, controller: Controller) -> Outcome:
         body = self._bodies(attempt.task)
-        if attempt.task.blocking and attempt.timeout_seconds is not None:
-            return _run_limited(body, attempt, controller, attempt.timeout_seconds)
+        seconds = attempt.timeout_seconds
         if not attempt.task.blocking:
             await controller.enter_event_loop()
-        outcome = body(attempt, controller)
-        if type(outcome) is Outcome:
-            return outcome
-        assert inspect.isawaitable(outcome)
-        await controller.enter_event_loop()
-        return await self._run_awaitable(attempt, outcome)
+            outcome = body(attempt, controller)
+        elif seconds is None:
+            outcome = contextvars.copy_context().run(body, attempt, controller)
+        else:
+            from .time_limits import run_within
 
-    async def _run_awaitable(self, attempt: Attempt, outcome: Awaitable[Outcome]) -> Outcome:
+            context = contextvars.copy_context()
+            started = time.monotonic()
+            in_time, result = run_within(seconds, lambda: context.run(body, attempt, controller))
+            if not in_time or result is None:
+                return _timed_out(seconds)
+            outcome = result
+            seconds = max(seconds - (time.monotonic() - started), 0.0)
+        if isinstance(outcome, Outcome):
+            return outcome
+        await controller.enter_event_loop()
+        return await self._run_awaitable(attempt, outcome, seconds)
+
+    async def _run_awaitable(self, attempt: Attempt, outcome: Awaitable[Outcome], seconds: float | None) -> Outcome:
         import asyncio
 
-        # A task of its own, so that `cancel` can stop it and timeouts inside the user's code work on it.
+        # A task of its own, so that `cancel` and the time limit can stop it and nothing else.
         running = self._running[attempt.id] = asyncio.ensure_future(outcome)
+        limit = _TimeLimit(running)
+        timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, limit.exceed)
         try:
-            return await asyncio.wait_for(running, attempt.timeout_seconds)
-        except asyncio.TimeoutError:
-            assert attempt.timeout_seconds is not None
-            return _timed_out(attempt.timeout_seconds)
-        except asyncio.CancelledError:
-            if attempt.id in self._cancelled:
-                return _cancelled()
-            raise
+            result = await asyncio.shield(running)
+        except asyncio.CancelledError as stop:
+            if not running.done():  # the engine stops: the code may catch that, but cannot make it go on
+                running.cancel(*stop.args)
+                await asyncio.wait([running])
+                raise
+            if not running.cancelled():
+                raise
+            result = _STOPPED
         finally:
             del self._running[attempt.id]
+            if timer is not None:
+                timer.cancel()
+        return _timed_out(attempt.timeout_seconds) if limit.exceeded else result
 
 
-def _run_limited(body: Body, attempt: Attempt, controller: Controller, seconds: float) -> Outcome:
-    from .time_limits import TimeLimitExceeded, time_limit
+class _TimeLimit:
+    """Cancels a future when its time is up, and remembers that it did."""
 
-    try:
-        with time_limit(seconds):
-            outcome = body(attempt, controller)
-    except TimeLimitExceeded:
-        return _timed_out(seconds)
-    assert isinstance(outcome, Outcome)
-    return outcome
+    def __init__(self, running: asyncio.Future[Outcome]) -> None:
+        self._running = running
+        self.exceeded = False
+
+    def exceed(self) -> None:
+        if not self._running.done():
+            self.exceeded = True
+            self._running.cancel()
 
 
-def _timed_out(seconds: float) -> Outcome:
+def _timed_out(seconds: float | None) -> Outcome:
     return Outcome(kind=TIMED_OUT, error=ActionError(code="Timeout", message=f"ran longer than {seconds:g} s"))
 
 
-def _cancelled() -> Outcome:
-    return Outcome(kind=CANCELLED, error=ActionError(code="Aborted", message="cancelled", recoverable=False))
+_STOPPED = Outcome(kind=CANCELLED, error=ActionError(code="Aborted", message="cancelled", recoverable=False))

@@ -2,79 +2,175 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_AGAIN_SECONDS = 10.0
+"""How long code that caught the exception, and goes on, is left alone before it is stopped again."""
+_EARLY_SECONDS = 0.001
+"""By how much an alarm may come before its time."""
 
 
-class TimeLimitExceeded(BaseException):  # noqa: N818 - raised into user code, where ``except Exception`` must not stop it
+class TimeLimitExceeded(BaseException):
     """The time is up."""
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TimeLimitExceeded` in this thread when the block has run for so long.
+def run_within(seconds: float, function: Callable[[], T]) -> tuple[bool, T | None]:
+    """Run a function for at most so long; after that `TimeLimitExceeded` is raised in it.
 
     In the main thread a timer signal also interrupts system calls that wait, such as a sleep. In another thread the
     exception is raised when the next bytecode runs, so that a call that waits is only stopped after it has returned.
     Code that stays inside one C function is stopped when it comes back, in either case; the ``process`` executor stops
-    that too.
+    that too. Limits may be nested: each stops its own function only.
+
+    Returns:
+        ``(True, result)``, or ``(False, None)`` if the time was up.
+
+    Raises:
+        Exception: What the function raised.
+        TimeLimitExceeded: An enclosing limit was exceeded.
     """
+    limit: _SignalLimit | _ThreadLimit
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-        with _signal_limit(seconds):
-            yield
+        limit = _SignalLimit(seconds)
     else:
-        with _thread_limit(seconds):
-            yield
-
-
-@contextlib.contextmanager
-def _signal_limit(seconds: float) -> Iterator[None]:
-    def expire(_number: int, _frame: FrameType | None) -> None:
-        raise TimeLimitExceeded
-
-    started = time.monotonic()
-    before_handler = signal.signal(signal.SIGALRM, expire)
-    before_left, before_interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    if before_left and before_left <= seconds:  # an enclosing limit ends first: keep its own handler and time
-        signal.signal(signal.SIGALRM, before_handler)
-        signal.setitimer(signal.ITIMER_REAL, before_left, before_interval)
-        yield
-        return
+        limit = _ThreadLimit(seconds)
     try:
-        yield
-    finally:
+        try:
+            limit.start()
+            result = function()
+        finally:
+            limit.stop()
+    except TimeLimitExceeded as exceeded:
+        limit.stop()  # again: the time may have been up inside the first `stop`
+        if not limit.raised(exceeded):
+            raise
+        return False, None
+    return True, result
+
+
+class _SignalLimit:
+    """A limit for the main thread, by the process's timer signal. An alarm that was set before comes in time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._exceeded = TimeLimitExceeded()
+        self._running = False
+        self._outer_handler: Any = None
+        self._outer_end: float | None = None
+        self._outer_interval = 0.0
+
+    def start(self) -> None:
+        left, self._outer_interval = signal.getitimer(signal.ITIMER_REAL)
+        if left:
+            self._outer_end = time.monotonic() + left
+        self._outer_handler = signal.signal(signal.SIGALRM, self._expire)
+        self._running = True
+        _alarm_at(self._next())
+
+    def _next(self) -> float:
+        return self._end if self._outer_end is None else min(self._end, self._outer_end)
+
+    def _expire(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() < self._next() - _EARLY_SECONDS:  # somebody else's alarm
+            return
+        if self._outer_end is not None and self._outer_end <= self._end:
+            self._outer_end = self._outer_end + self._outer_interval if self._outer_interval else None
+            _alarm_at(self._next())
+            if callable(self._outer_handler):
+                self._outer_handler(number, frame)
+            return
+        self._end += _AGAIN_SECONDS
+        _alarm_at(self._next())
+        raise self._exceeded
+
+    def stop(self) -> None:
+        if not self._running:
+            return
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before_handler)
-        if before_left:
-            left = before_left - (time.monotonic() - started)
-            signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), before_interval)
+        signal.signal(signal.SIGALRM, self._outer_handler)
+        self._running = False
+        if self._outer_end is not None:
+            _alarm_at(self._outer_end, self._outer_interval)
+
+    def raised(self, exceeded: TimeLimitExceeded) -> bool:
+        return exceeded is self._exceeded
 
 
-@contextlib.contextmanager
-def _thread_limit(seconds: float) -> Iterator[None]:
+def _alarm_at(end: float, interval: float = 0.0) -> None:
+    # A timer of zero would be none at all.
+    signal.setitimer(signal.ITIMER_REAL, max(end - time.monotonic(), 0.000_001), interval)
+
+
+class _Limits:
+    """The limits of one thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.running = 0
+        self.raised_by: _ThreadLimit | None = None
+        """Whose exception is on its way, or was not even delivered yet."""
+
+
+_here = threading.local()
+
+
+class _ThreadLimit:
+    """A limit for other threads: a second thread waits, and raises an exception in the first."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._thread = threading.get_ident()
+        self._limits: _Limits = _here.__dict__.setdefault("limits", _Limits())
+        self._depth = 0
+        # A class of its own, since an exception is raised in another thread by its class.
+        self._exceeded = type("TimeLimitExceeded", (TimeLimitExceeded,), {})
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        self._limits.running += 1
+        self._depth = self._limits.running
+        threading.Thread(target=self._watch, name="alula-time-limit", daemon=True).start()
+
+    def _watch(self) -> None:
+        wait = self._seconds
+        limits = self._limits
+        while not self._stopped.wait(wait):
+            with limits.lock:
+                if self._stopped.is_set():
+                    return
+                # An enclosing limit that was exceeded stops this function as well.
+                if limits.raised_by is None or limits.raised_by._depth >= self._depth:
+                    limits.raised_by = self
+                    _raise_in(self._thread, self._exceeded)
+            wait = _AGAIN_SECONDS
+
+    def stop(self) -> None:
+        limits = self._limits
+        with limits.lock:
+            self._stopped.set()
+            if limits.raised_by is self:
+                limits.raised_by = None
+                _raise_in(
+                    self._thread, None
+                )  # if it was not delivered yet, nobody outside of the function is to get it
+            if self._depth:
+                self._depth = 0
+                limits.running -= 1
+
+    def raised(self, exceeded: TimeLimitExceeded) -> bool:
+        return type(exceeded) is self._exceeded
+
+
+def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
+    """Raise an exception in a thread, or take back one that was not delivered yet."""
     import ctypes
 
-    thread = ctypes.c_ulong(threading.get_ident())
-    ended = threading.Lock()
-    raised = False
-
-    def expire() -> None:
-        nonlocal raised
-        with ended:
-            raised = True
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimitExceeded))
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        with ended:
-            if raised:  # it may not have been delivered yet; nobody outside the block is to get it
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
+    raised = None if exception is None else ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from ..errors import ActionError, EngineError
 from ..literals import Literal
 from .phases import FINAL, TRANSITIONS, Phase
 from .store import Store
+
+logger = logging.getLogger("alula.engine")
 
 ROOT_ACTION = "a0"
 """Id of the first action of every run."""
@@ -54,7 +57,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
         outputs: Its outputs, once it has succeeded.
         error: Why it failed.
         attempts: Its tries, oldest first.
-        cache: ``hit``, ``miss``, ``populated``, ``overwritten`` or empty if it is not cached.
+        cache: ``hit``, ``miss``, ``populated``, ``overwritten``, ``disabled`` or empty if it is not cached.
         cache_digest: Digest of its cache key, if it is cached.
         cached_from: Run and action that made the outputs of a hit.
         report: URI of its HTML report, if it wrote one.
@@ -134,9 +137,11 @@ class ActionTable:
     Args:
         run: Name of the run.
         store: Where every change is recorded before anything depends on it.
-        listeners: Called after a change was recorded, in order.
+        listeners: Called after a change was recorded, in order. One that raises is warned about once and harms nobody.
         clock: Gives seconds since the epoch.
     """
+
+    __slots__ = ("_warned", "clock", "listeners", "run", "store")
 
     def __init__(
         self, run: str, store: Store, listeners: tuple[EventListener, ...] = (), clock: Callable[[], float] = time.time
@@ -145,6 +150,7 @@ class ActionTable:
         self.store = store
         self.listeners = listeners
         self.clock = clock
+        self._warned: set[int] = set()
 
     def create(self, action: Action) -> Action:
         """Record a new action, in phase QUEUED."""
@@ -204,4 +210,9 @@ class ActionTable:
             message=action.message,
         )
         for listener in self.listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception as problem:
+                if id(listener) not in self._warned:
+                    self._warned.add(id(listener))
+                    logger.warning("the listener %r failed in run %s: %r", listener, self.run, problem, exc_info=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ActionError
-from ..literals import Json, ListLiteral, Literal, MapLiteral, Scalar, unwrap
+from ..literals import Json, ListLiteral, Literal, MapLiteral, NonFinite, Scalar, unwrap
 from ..specs import Binding, Comparison, Condition, ListBinding, LiteralBinding, MapBinding, Reference
 
 Scope = dict[str, Mapping[str, Literal]]
@@ -39,11 +39,14 @@ def resolve(binding: Binding, scope: Scope) -> Literal:
     """Return the literal that a binding stands for.
 
     Raises:
-        BindingError: A path leads nowhere.
+        BindingError: It refers to a value that was not given, or a path leads nowhere.
     """
     kind = type(binding)
     if kind is Reference:
-        value = scope[binding.node][binding.output]  # type: ignore[union-attr]
+        try:
+            value = scope[binding.node][binding.output]  # type: ignore[union-attr]
+        except KeyError:
+            raise _missing(binding) from None  # type: ignore[arg-type]
         return follow(value, binding.path, binding) if binding.path else value  # type: ignore[union-attr, arg-type]
     if kind is LiteralBinding:
         return binding.value  # type: ignore[union-attr]
@@ -51,6 +54,12 @@ def resolve(binding: Binding, scope: Scope) -> Literal:
         return ListLiteral([resolve(item, scope) for item in binding.items])  # type: ignore[union-attr]
     assert isinstance(binding, MapBinding)
     return MapLiteral({name: resolve(item, scope) for name, item in binding.entries.items()})
+
+
+def _missing(reference: Reference) -> BindingError:
+    if reference.node:
+        return BindingError("OutputMissing", f"node {reference.node} gave no output {reference.output!r}")
+    return BindingError("InputMissing", f"the workflow's input {reference.output!r} was not given")
 
 
 def follow(value: Literal, path: tuple[str | int, ...], reference: Reference) -> Literal:
@@ -73,9 +82,7 @@ def follow(value: Literal, path: tuple[str | int, ...], reference: Reference) ->
         except (LookupError, TypeError, ValueError):
             where = "".join(f"[{k!r}]" for k in path[:depth])
             name = f"{reference.node}.{reference.output}" if reference.node else reference.output
-            raise BindingError(
-                "AttributeNotFound", f"{name}{where} has no {key!r}; {_contents(value)}"
-            ) from None
+            raise BindingError("AttributeNotFound", f"{name}{where} has no {key!r}; {_contents(value)}") from None
     return value
 
 
@@ -121,9 +128,11 @@ def holds(condition: Condition, scope: Scope) -> bool:
 
 def _primitive(literal: Literal) -> None | bool | int | float | str:
     literal = unwrap(literal)
-    if not isinstance(literal, Scalar):
-        raise BindingError("NotComparable", f"a {type(literal).__name__.lower()} cannot be compared; use a primitive")
-    return literal.value
+    if isinstance(literal, Scalar):
+        return literal.value
+    if isinstance(literal, NonFinite):
+        return float(literal.value)
+    raise BindingError("NotComparable", f"a {type(literal).__name__.lower()} cannot be compared; use a primitive")
 
 
 def _comparable(left: object, right: object, sign: str) -> bool:

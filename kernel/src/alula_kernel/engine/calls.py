@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..contracts import CallRequest, Controller
+from ..contracts import CallFailedError, CallRequest, Controller
 from ..literals import Literal, map_hash
 from ..specs import EntityTarget, GateTarget, MapTarget, Node
 from .actions import Action
+from .failures import aborted
 from .phases import Phase
 from .plans import NodePlan
 from .stepping import Stepper, become_task, run_blocking
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .execution import Execution
 
 
@@ -27,24 +32,35 @@ class ActionController(Controller):
         execution: The run, as this thread drives it.
         action: The action whose attempt it is.
         stepper: The stepper of the coroutine that waits for the attempt.
+
+    Attributes:
+        exception: The exception object that ended the attempt, where it ran in this process.
     """
 
-    __slots__ = ("_children", "_seen", "_slot", "action", "exception", "execution", "stepper")
+    __slots__ = (
+        "_calls",
+        "_ended",
+        "_idle",
+        "_regaining",
+        "_seen",
+        "_slot",
+        "action",
+        "exception",
+        "execution",
+        "stepper",
+    )
 
     def __init__(self, execution: Execution, action: Action, stepper: Stepper) -> None:
         self.execution = execution
         self.action = action
         self.stepper = stepper
         self.exception: BaseException | None = None
-        self._seen: dict[str, int] | None = None
-        self._children = 0
+        self._seen: dict[str, Iterator[int]] = {}
+        self._calls: set[asyncio.Task[object]] = set()
         self._slot = True
-
-    def close(self) -> None:
-        """Give the slot back for good."""
-        if self._slot:
-            self._slot = False
-            self.execution.limiter.release()
+        self._regaining: asyncio.Task[None] | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._ended = False
 
     def note_exception(self, exception: BaseException) -> None:
         self.exception = exception
@@ -52,33 +68,103 @@ class ActionController(Controller):
     async def enter_event_loop(self) -> None:
         await become_task(self.stepper)
 
-    async def call(self, request: CallRequest) -> dict[str, Literal]:
-        self._children += 1
-        if self._children == 1 and self._slot:
+    # --- the end of the attempt --------------------------------------------------------------------------------------
+
+    @property
+    def calling(self) -> bool:
+        """Whether the attempt waits for children."""
+        return bool(self._calls)
+
+    def close(self) -> None:
+        """Give the slot back for good: the attempt has ended."""
+        self._ended = True
+        if self._regaining is not None:
+            self._regaining.cancel()
+        if self._slot:
             self._slot = False
             self.execution.limiter.release()
-        stepper = Stepper(in_task=True)
+
+    async def cancel_calls(self) -> None:
+        """End the children that the attempt left behind, as ``asyncio.gather`` does when one of them fails."""
+        import asyncio
+
+        self._ended = True
+        self._idle = asyncio.get_running_loop().create_future()
+        for task in list(self._calls):
+            task.cancel("the attempt that called it has ended")
+        await self._idle
+
+    # --- calls -------------------------------------------------------------------------------------------------------
+
+    async def call(self, request: CallRequest) -> dict[str, Literal]:
+        import asyncio
+
+        if self._ended:
+            raise aborted("the attempt that makes this call has ended")
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        if self._slot:
+            self._slot = False
+            self.execution.limiter.release()
         try:
-            return await self._run_child(self.execution, request, stepper)
-        finally:
-            self._children -= 1
-            if self._children == 0 and not self._slot:
-                await self.execution.limiter.acquire(stepper)
+            outputs = await self._run_child(self.execution, request, Stepper(in_task=True))
+        except CallFailedError:
+            await self._come_back(task)
+            raise
+        except BaseException:  # a cancellation does not wait for a slot
+            self._leave(task)
+            raise
+        await self._come_back(task)
+        return outputs
+
+    async def _come_back(self, task: asyncio.Task[object]) -> None:
+        """Go on with the body, once it has its slot again."""
+        import asyncio
+
+        regaining = self._leave(task)
+        if regaining is not None:
+            await asyncio.shield(regaining)
+
+    def _leave(self, task: asyncio.Task[object]) -> asyncio.Task[None] | None:
+        """End a call; if it was the last one, take the slot back or return the task that waits for it."""
+        import asyncio
+
+        self._calls.discard(task)
+        if self._calls or self._slot:
+            return None
+        if self._ended:
+            if self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
+            return None
+        if self._regaining is None:
+            if self.execution.limiter.try_acquire():
                 self._slot = True
+                return None
+            self._regaining = asyncio.get_running_loop().create_task(self._regain())
+        return self._regaining
+
+    async def _regain(self) -> None:
+        limiter = self.execution.limiter
+        await limiter.acquire(Stepper(in_task=True))
+        self._regaining = None
+        if self._calls:  # made meanwhile by another coroutine of the body: it needs the slot, and gives it back itself
+            limiter.release()
+        else:
+            self._slot = True
 
     def call_blocking(self, request: CallRequest) -> dict[str, Literal]:
-        return run_blocking(self._run_child(self.execution.nested(), request, Stepper()))
+        if self._ended:
+            raise aborted("the attempt that makes this call has ended")
+        nested = self.execution.nested(self._slot)
+        return run_blocking(self._run_child(nested, request, Stepper()))
 
     async def _run_child(self, execution: Execution, request: CallRequest, stepper: Stepper) -> dict[str, Literal]:
-        node = Node(
-            id=self._child_id(request),
-            target=request.target,
-            name=request.name,
-            overrides=request.overrides,
-        )
-        earlier = execution.table.store.find(execution.table.run, f"{self.action.id}.{node.id}")
+        child = self._child_id(request)
+        earlier = execution.table.store.find(execution.table.run, f"{self.action.id}.{child}")
         if earlier is not None and earlier.phase is Phase.SUCCEEDED:
             return earlier.outputs
+        node = Node(id=child, target=request.target, name=request.name, overrides=request.overrides)
         plan = NodePlan(node, execution.engine.entities)
         plan.defaults = {**plan.defaults, **request.inputs}
         return await execution.run_node(plan, self.action, {}, stepper, None)
@@ -91,16 +177,16 @@ class ActionController(Controller):
         target = request.target
         if isinstance(target, (EntityTarget, MapTarget)):
             name = target.entity.name
+            called = f"{type(target).__name__} {target.entity}"
         else:
-            name = f"{target.gate}:{target.signal}" if isinstance(target, GateTarget) else "branch"
-        identity = hashlib.sha256(f"{name}\0{map_hash(request.inputs)}".encode()).hexdigest()[:10]
-        if self._seen is None:
-            self._seen = {}
+            name = called = f"{target.gate}:{target.signal}" if isinstance(target, GateTarget) else "branch"
+        identity = hashlib.sha256(f"{called}\0{map_hash(request.inputs)}".encode()).hexdigest()[:16]
         short = name.rpartition(".")[2]
         store, run = self.execution.table.store, self.execution.table.run
+        # Threads of one attempt may call at the same time: `setdefault` and `next` are atomic, reading and adding is not.
+        occurrences = self._seen.setdefault(identity, itertools.count())
         while True:
-            occurrence = self._seen.get(identity, 0)
-            self._seen[identity] = occurrence + 1
+            occurrence = next(occurrences)
             child = f"{short}-{identity}-{occurrence}" if occurrence else f"{short}-{identity}"
             earlier = store.find(run, f"{self.action.id}.{child}")
             if earlier is None or earlier.phase is Phase.SUCCEEDED:

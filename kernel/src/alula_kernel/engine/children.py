@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..contracts import CallFailedError
 from ..errors import ActionError
-from .stepping import Stepper, become_task, resume, step
+from .stepping import Stepper, become_task, step
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +22,10 @@ class Children(Generic[K, V]):
 
     Args:
         stepper: The stepper of the coroutine that starts and awaits them.
+
+    Attributes:
+        ended: Key, result and failure of each child that has ended and was not taken from here yet, in the order in
+            which they ended. A failure that is no `CallFailedError` is no end of a child, but of the run.
     """
 
     __slots__ = ("_running", "_stepper", "_wakeup", "ended")
@@ -30,27 +34,44 @@ class Children(Generic[K, V]):
         self._stepper = stepper
         self._running: dict[asyncio.Task[V], K] = {}
         self._wakeup: asyncio.Future[None] | None = None
-        self.ended: collections.deque[tuple[K, V | None, CallFailedError | None]] = collections.deque()
+        self.ended: collections.deque[tuple[K, V | None, BaseException | None]] = collections.deque()
 
     @property
     def running(self) -> int:
         """How many wait for something."""
         return len(self._running)
 
-    async def start(self, key: K, coroutine: Coroutine[Any, Any, V]) -> None:
-        """Run a child until it ends or has to wait."""
+    def start(self, key: K, coroutine: Coroutine[Any, Any, V]) -> bool:
+        """Run a child until it ends or has to wait.
+
+        Returns:
+            Whether it has ended; if not, `adopt` has to be awaited for it at once.
+        """
         try:
             done, value = step(coroutine)
         except CallFailedError as failure:
             self.ended.append((key, None, failure))
-            return
+            return True
         if done:
             self.ended.append((key, value, None))
-            return
-        await become_task(self._stepper)
+        return done
+
+    async def adopt(self, key: K, coroutine: Coroutine[Any, Any, V]) -> None:
+        """Make a task of a child that has to wait."""
+        try:
+            await become_task(self._stepper)
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException:  # this one is cancelled; the child is there for `cancel`
+            self._make_task(key, coroutine)
+            raise
+        self._make_task(key, coroutine)
+
+    def _make_task(self, key: K, coroutine: Coroutine[Any, Any, V]) -> None:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(resume(coroutine))
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._running[task] = key
         task.add_done_callback(self._land)
 
@@ -58,18 +79,12 @@ class Children(Generic[K, V]):
         key = self._running.pop(task, None)
         if key is None:  # cancelled by `cancel`, which waits for it itself
             return
+        failure: BaseException | None
         if task.cancelled():
-            error = ActionError(code="Aborted", message="the task cancelled itself")
-            failure: BaseException | None = CallFailedError(error)
+            failure = CallFailedError(ActionError(code="Aborted", message="the task cancelled itself"))
         else:
             failure = task.exception()
-        if failure is None:
-            self.ended.append((key, task.result(), None))
-        elif isinstance(failure, CallFailedError):
-            self.ended.append((key, None, failure))
-        elif self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_exception(failure)
-            return
+        self.ended.append((key, task.result() if failure is None else None, failure))
         if self._wakeup is not None and not self._wakeup.done():
             self._wakeup.set_result(None)
 
@@ -85,7 +100,7 @@ class Children(Generic[K, V]):
         finally:
             self._wakeup = None
 
-    async def cancel(self) -> None:
+    async def cancel(self, reason: str) -> None:
         """Cancel those that still run and wait until they have gone."""
         if not self._running:
             return
@@ -94,5 +109,5 @@ class Children(Generic[K, V]):
         tasks = list(self._running)
         self._running.clear()
         for task in tasks:
-            task.cancel()
+            task.cancel(reason)
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from ..contracts import Cache, CallFailedError, EventListener, TaskExecutor
-from ..errors import ActionError, UnknownNameError
+from ..errors import ActionError, UnknownNameError, UsageError
 from ..literals import Blob, Dataset, ListLiteral, Literal, MapLiteral, unwrap
 from ..specs import EntitySpec, LaunchPlanSpec, TaskSpec, WorkflowSpec
 from .actions import ROOT_ACTION, Action, ActionTable, RunOptions
@@ -23,6 +23,7 @@ from .store import Store
 
 Outputs = dict[str, Literal]
 
+_KEPT_PLANS = 256
 _NAME_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -81,15 +82,19 @@ class Engine:
         self._python_types = python_types
         self._open_cache = open_cache
         self._cache: Cache | None = None
+        self._opening = threading.Lock()
         self._blob_exists = blob_exists
-        self._plans: dict[int, tuple[weakref.ref[WorkflowSpec], WorkflowPlan]] = {}
+        # By identity, since a spec cannot be hashed; a plan holds its spec, so that the identity stays taken.
+        self._plans: dict[int, WorkflowPlan] = {}
         self._executor_by_type: dict[str, TaskExecutor] = {}
 
     @property
     def cache(self) -> Cache:
         """The cache, opened at first use."""
         if self._cache is None:
-            self._cache = self._open_cache()
+            with self._opening:
+                if self._cache is None:
+                    self._cache = self._open_cache()
         return self._cache
 
     def executor(self, spec: TaskSpec, wanted: str = "") -> TaskExecutor:
@@ -116,13 +121,13 @@ class Engine:
         return self._executors[name]
 
     def plan(self, spec: WorkflowSpec) -> WorkflowPlan:
-        """Return the plan of a workflow, made once per spec object."""
-        key = id(spec)
-        known = self._plans.get(key)
-        if known is not None and known[0]() is spec:
-            return known[1]
-        plan = WorkflowPlan(spec, self.entities)
-        self._plans[key] = (weakref.ref(spec), plan)
+        """Return the plan of a workflow; the plans of specs that were met lately are kept."""
+        plan = self._plans.get(id(spec))
+        if plan is None or plan.spec is not spec:
+            plan = WorkflowPlan(spec, self.entities)
+            if len(self._plans) >= _KEPT_PLANS:
+                self._plans.clear()
+            self._plans[id(spec)] = plan
         return plan
 
     def forget_plans(self) -> None:
@@ -147,6 +152,13 @@ class Engine:
             inputs: Its inputs; defaults are filled in.
             options: How to run it.
             stepper: For callers that step the coroutine themselves.
+
+        Returns:
+            How it ended. Cancelling the task that awaits it aborts the run; the message of the cancellation, if there is
+            one, is recorded as the reason.
+
+        Raises:
+            UsageError: An input is missing, or an entity cannot run here.
         """
         options = options or RunOptions()
         stepper = stepper or Stepper(in_task=True)
@@ -157,6 +169,7 @@ class Engine:
             inputs = {**spec.default_inputs, **inputs, **spec.fixed_inputs}
             spec = self.entities(spec.workflow)
         inputs = {**input_defaults(spec, inputs), **inputs}
+        _check_complete(spec, inputs)
         root = Action(
             id=ROOT_ACTION,
             name=spec.id.name.rpartition(".")[2],
@@ -179,6 +192,12 @@ class Engine:
 def new_run_name() -> str:
     """Make a run name: ``a`` and nineteen random letters and digits, 95 random bits."""
     return "a" + "".join(_NAME_ALPHABET[byte & 31] for byte in os.urandom(19))
+
+
+def _check_complete(spec: EntitySpec, inputs: Outputs) -> None:
+    missing = [name for name, variable in spec.interface.inputs.items() if variable.required and name not in inputs]
+    if missing:
+        raise UsageError(f"{spec.id.kind} {spec.id.name} was not given {', '.join(missing)}")
 
 
 def _uris(literal: Literal) -> Iterator[str]:

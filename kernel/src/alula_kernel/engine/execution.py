@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+import logging
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ..contracts import CallFailedError
 from ..errors import ActionError
 from ..literals import Literal
-from ..specs import EntitySpec, LaunchPlanSpec, MapTarget, Node, TaskSpec, WorkflowSpec
+from ..specs import EntitySpec, LaunchPlanSpec, TaskSpec
 from .actions import Action, ActionTable, RunOptions
-from .graphs import drive_branch, drive_graph
+from .bindings import BindingError, Scope, resolve
+from .failures import EndedError, aborted, stop_reason
 from .gates import drive_gate
+from .graphs import drive_branch, drive_graph
 from .limits import Limiter
 from .maps import drive_map
 from .phases import Phase
@@ -20,8 +25,9 @@ from .stepping import Stepper, become_task
 from .tasks import drive_task
 
 if TYPE_CHECKING:
-    from .bindings import Scope
     from .engine import Engine
+
+logger = logging.getLogger("alula.engine")
 
 Outputs = dict[str, Literal]
 
@@ -34,31 +40,55 @@ class Execution:
         table: The run's actions.
         options: How the run is to be run.
         limiter: Slots for attempts.
+        standing_still: Owners of cache reservations that cannot go on while this one runs.
+
+    Attributes:
+        reserving: Owners of cache reservations among its actions.
     """
 
-    __slots__ = ("abort_reason", "engine", "limiter", "options", "table")
+    __slots__ = ("engine", "limiter", "options", "reserving", "standing_still", "table")
 
-    def __init__(self, engine: Engine, table: ActionTable, options: RunOptions, limiter: Limiter) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        table: ActionTable,
+        options: RunOptions,
+        limiter: Limiter,
+        standing_still: frozenset[str] = frozenset(),
+    ) -> None:
         self.engine = engine
         self.table = table
         self.options = options
         self.limiter = limiter
-        self.abort_reason = ""
+        self.standing_still = standing_still
+        self.reserving: set[str] = set()
 
-    def nested(self) -> Execution:
+    def nested(self, has_slot: bool) -> Execution:
         """Return an execution of the same run for a call that blocks this thread.
 
-        While it runs, nothing else of this thread moves, so it gets slots of its own: whoever waits for one here could
-        not give it back.
+        While it runs, nothing else of this thread moves. It gets slots of its own, as many as are free here and that of
+        the attempt that calls: whoever waits for one here could not give it back.
+
+        Args:
+            has_slot: Whether the attempt that calls holds a slot.
         """
         limit = self.limiter.limit
-        return Execution(self.engine, self.table, self.options, Limiter(None if limit is None else max(1, limit)))
+        limiter = Limiter(None if limit is None else max(1, self.limiter.free + has_slot))
+        return Execution(self.engine, self.table, self.options, limiter, self.standing_still | self.reserving)
+
+    def seconds_left(self, action: Action, spec: TaskSpec) -> float | None:
+        """Return how long it is until an action's deadline, below zero after it; None if it has none."""
+        deadline = spec.timeout.deadline_seconds
+        return action.created_at + deadline - self.table.clock() if deadline else None
 
     async def committed(self, stepper: Stepper) -> None:
         """Wait until everything recorded so far is durable."""
-        pending: Awaitable[None] | None = self.table.store.commit()
+        store = self.table.store
+        if not store.durable:
+            return
+        await become_task(stepper)
+        pending = store.commit()
         if pending is not None:
-            await become_task(stepper)
             await pending
 
     async def conclude(self, action: Action, driver: Coroutine[Any, Any, Outputs], stepper: Stepper) -> Outputs:
@@ -67,48 +97,79 @@ class Execution:
         Raises:
             CallFailedError: It failed; that is recorded.
         """
+        table = self.table
         try:
             outputs = await driver
         except CallFailedError as failure:
-            error = failure.error
-            if not error.action:
-                error = failure.error = _with_place(error, action)
-            phase = Phase.TIMED_OUT if error.code == "Timeout" and error.action == action.id else Phase.FAILED
-            self.table.change_phase(action, phase, error=error)
+            if not failure.error.action:
+                failure.error = _with_place(failure.error, action)
+            ended = isinstance(failure, EndedError) and failure.error.action == action.id
+            phase = failure.phase if ended else Phase.FAILED  # type: ignore[attr-defined]
+            table.change_phase(action, phase, error=failure.error)
             await self.committed(stepper)
             raise
         except BaseException as stop:
-            self.table.change_phase(action, Phase.ABORTED, message=self.abort_reason or _stop_reason(stop))
+            table.change_phase(action, Phase.ABORTED, message=stop_reason(stop))
+            await self._commit_abort(stop, stepper)
             raise
-        self.table.change_phase(action, Phase.SUCCEEDED, outputs=outputs)
-        if self.table.store.durable:
+        if not table.change_phase(action, Phase.SUCCEEDED, outputs=outputs):
+            # It was ended from outside meanwhile, and that is what the others have seen.
+            late = aborted(action.message or "it was ended from outside")
+            raise CallFailedError(action.error or _with_place(late.error, action))
+        if table.store.durable:
             await self.committed(stepper)
         return outputs
 
-    async def run_node(
-        self, plan: NodePlan, parent: Action, scope: Scope, stepper: Stepper, interruptible: bool | None
-    ) -> Outputs:
-        """Run one node of a graph whose inputs can be resolved."""
-        from .bindings import BindingError, resolve
+    async def _commit_abort(self, stop: BaseException, stepper: Stepper) -> None:
+        """Make an abort durable if that is possible; its cause is raised in any case."""
+        if isinstance(stop, GeneratorExit) or not self.table.store.durable:
+            return
+        try:
+            await self.committed(stepper)
+        except Exception:
+            logger.debug("an abort could not be committed", exc_info=True)
 
+    def run_node(
+        self,
+        plan: NodePlan,
+        parent: Action,
+        scope: Scope,
+        stepper: Stepper,
+        interruptible: bool | None,
+        defaults: Outputs | None = None,
+    ) -> Coroutine[Any, Any, Outputs]:
+        """Run one node of a graph whose inputs can be resolved.
+
+        Args:
+            plan: The node.
+            parent: The action whose child it becomes.
+            scope: The outputs that its bindings may refer to.
+            stepper: The stepper of the coroutine that is returned.
+            interruptible: What the workflows around it say.
+            defaults: Values of inputs that it does not bind, instead of the plan's.
+        """
         node = plan.node
         action = Action(
-            id=f"{parent.id}.{node.id}", parent=parent.id, name=plan.name, kind=plan.kind, location=node.location
+            id=f"{parent.id}.{plan.action}",
+            parent=parent.id,
+            name=plan.name,
+            kind=plan.kind,
+            entity=plan.entity,
+            location=node.location,
         )
-        if plan.spec is not None:
-            action.entity = plan.spec.id.name
         try:
             inputs = {name: resolve(binding, scope) for name, binding in node.inputs.items()}
         except BindingError as problem:
             self.table.create(action)
-            return await self.conclude(action, _fail(problem.error), stepper)
-        if plan.defaults:
-            inputs = {**plan.defaults, **inputs}
+            return self.conclude(action, _fail(CallFailedError(problem.error)), stepper)
+        if defaults is None:
+            defaults = plan.defaults
+        if defaults:
+            inputs = {**defaults, **inputs}
         action.inputs = inputs
         self.table.create(action)
-        if plan.kind == "task":
-            driver = drive_task(self, action, plan.spec, inputs, stepper, interruptible)  # type: ignore[arg-type]
-        elif plan.kind == "branch":
+        driver: Coroutine[Any, Any, Outputs]
+        if plan.kind == "branch":
             driver = drive_branch(self, action, node, scope, stepper, interruptible)
         elif plan.kind == "gate":
             driver = drive_gate(self, action, node, inputs, stepper)
@@ -116,54 +177,39 @@ class Execution:
             driver = drive_map(self, action, node.target, plan.spec, inputs, stepper, interruptible)  # type: ignore[arg-type]
         else:
             driver = self.drive(action, plan.spec, inputs, stepper, interruptible)  # type: ignore[arg-type]
-        return await self.conclude(action, driver, stepper)
+        return self.conclude(action, driver, stepper)
 
     def drive(
         self, action: Action, spec: EntitySpec, inputs: Outputs, stepper: Stepper, interruptible: bool | None = None
     ) -> Coroutine[Any, Any, Outputs]:
-        """Choose the driver of an entity."""
-        if isinstance(spec, TaskSpec):
-            return drive_task(self, action, spec, inputs, stepper, interruptible)
-        if isinstance(spec, LaunchPlanSpec):
-            workflow = self.engine.entities(spec.workflow)
-            assert isinstance(workflow, WorkflowSpec)
-            bound = {**spec.default_inputs, **inputs, **spec.fixed_inputs}
-            return drive_graph(self, action, self.engine.plan(workflow), bound, stepper, interruptible)
-        return drive_graph(self, action, self.engine.plan(spec), inputs, stepper, interruptible)
+        """Choose the driver of an entity. What is wrong with the entity is raised by what is returned."""
+        try:
+            if isinstance(spec, TaskSpec):
+                return drive_task(self, action, spec, inputs, stepper, interruptible)
+            if isinstance(spec, LaunchPlanSpec):
+                inputs = {**spec.default_inputs, **inputs, **spec.fixed_inputs}
+                return self.drive(action, self.engine.entities(spec.workflow), inputs, stepper, interruptible)
+            return drive_graph(self, action, self.engine.plan(spec), inputs, stepper, interruptible)
+        except Exception as problem:  # noqa: BLE001 - raised again where the action is concluded
+            return _fail(problem)
 
-    def skip(self, node: Node, parent: Action, message: str) -> None:
+    def skip(self, plan: NodePlan, parent: Action, message: str) -> None:
         """Record that a node will not run."""
-        plan = NodePlan(node, self.engine.entities)
         action = Action(
-            id=f"{parent.id}.{node.id}",
+            id=f"{parent.id}.{plan.action}",
             parent=parent.id,
             name=plan.name,
             kind=plan.kind,
-            entity=plan.spec.id.name if plan.spec is not None else "",
-            location=node.location,
+            entity=plan.entity,
+            location=plan.node.location,
         )
         self.table.create(action)
         self.table.change_phase(action, Phase.SKIPPED, message=message)
 
 
-def target_kind(target: object, spec: EntitySpec | None) -> str:
-    """Return the kind of the action that runs a target."""
-    if isinstance(target, MapTarget):
-        return "map"
-    return spec.id.kind if spec is not None else "gate"
-
-
-async def _fail(error: ActionError) -> Outputs:
-    raise CallFailedError(error)
+async def _fail(problem: Exception) -> Outputs:
+    raise problem
 
 
 def _with_place(error: ActionError, action: Action) -> ActionError:
-    from msgspec.structs import replace
-
-    return replace(error, action=action.id, name=error.name or action.entity or action.name)
-
-
-def _stop_reason(stop: BaseException) -> str:
-    if isinstance(stop, KeyboardInterrupt):
-        return "interrupted"
-    return "cancelled" if type(stop).__name__ == "CancelledError" else f"{type(stop).__name__}: {stop}"
+    return msgspec.structs.replace(error, action=action.id, name=error.name or action.entity or action.name)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..contracts import CallFailedError
-from ..errors import ActionError
 from ..literals import Literal
 from ..specs import GateTarget, Node
 from ..types import LiteralType
 from .actions import Action
+from .failures import final_failure
 from .phases import Phase
-from .stepping import Stepper, become_task
+from .stepping import Stepper, become_task, within
 
 if TYPE_CHECKING:
     from .execution import Execution
@@ -73,6 +72,7 @@ async def drive_gate(
     target = node.target
     assert isinstance(target, GateTarget)
     execution.table.change_phase(action, Phase.PAUSED)
+    await execution.committed(stepper)
     await become_task(stepper)
     import asyncio
 
@@ -91,12 +91,11 @@ async def drive_gate(
     keeper = execution.engine.gate_keeper
     try:
         if target.gate == "input":
-            return {"o0": await asyncio.wait_for(keeper.value(request), target.timeout_seconds)}
-        approved = await asyncio.wait_for(keeper.approved(request), target.timeout_seconds)
-    except (asyncio.TimeoutError, TimeoutError):
-        message = f"no answer to {target.signal!r} within {target.timeout_seconds:g} s"
-        raise CallFailedError(ActionError(code="GateTimeout", message=message, recoverable=False)) from None
+            return {"o0": await within(target.timeout_seconds, keeper.value(request))}
+        approved = await within(target.timeout_seconds, keeper.approved(request))
+    except (TimeoutError, asyncio.TimeoutError):
+        limit = "" if target.timeout_seconds is None else f" within {target.timeout_seconds:g} s"
+        raise final_failure("GateTimeout", f"no answer to {target.signal!r}{limit}") from None
     if not approved:
-        message = f"{target.signal!r} was rejected"
-        raise CallFailedError(ActionError(code="GateRejected", message=message, recoverable=False))
+        raise final_failure("GateRejected", f"{target.signal!r} was rejected")
     return {"o0": inputs["value"]}

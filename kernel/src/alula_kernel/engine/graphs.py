@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from typing import TYPE_CHECKING
 
 from ..contracts import CallFailedError
@@ -12,12 +13,15 @@ from ..specs import FAIL_IMMEDIATELY, BranchTarget, Node
 from .actions import Action
 from .bindings import BindingError, Scope, holds, resolve
 from .children import Children
+from .failures import final_failure, reason_for_others, stop_reason
 from .phases import Phase
 from .plans import NodePlan, WorkflowPlan, plan_nodes
 from .stepping import Stepper
 
 if TYPE_CHECKING:
     from .execution import Execution
+
+logger = logging.getLogger("alula.engine")
 
 Outputs = dict[str, Literal]
 
@@ -41,93 +45,130 @@ async def drive_graph(
     if spec.interruptible is not None:
         interruptible = spec.interruptible
     scope: Scope = {"": inputs}
-    fail_fast = spec.failure_policy == FAIL_IMMEDIATELY
     try:
-        await run_nodes(execution, action, plan.nodes, scope, stepper, interruptible, fail_fast)
+        run = GraphRun(execution, action, plan.nodes, scope, stepper, interruptible)
+        await run.drive(fail_fast=spec.failure_policy == FAIL_IMMEDIATELY)
         return {name: resolve(binding, scope) for name, binding in spec.outputs.items()}
     except BindingError as problem:
-        failure = CallFailedError(problem.error)
-        await _run_failure_handler(execution, action, spec.on_failure, inputs, problem.error, stepper)
-        raise failure from None
+        await _run_failure_handler(execution, action, plan.on_failure, inputs, problem.error, stepper)
+        raise CallFailedError(problem.error) from None
     except CallFailedError as failure:
-        await _run_failure_handler(execution, action, spec.on_failure, inputs, failure.error, stepper)
+        await _run_failure_handler(execution, action, plan.on_failure, inputs, failure.error, stepper)
         raise
-    except BaseException as stop:  # an abort: the handler runs all the same
-        error = ActionError(code="Aborted", message=execution.abort_reason or f"aborted: {type(stop).__name__}")
-        await _run_failure_handler(execution, action, spec.on_failure, inputs, error, stepper)
+    except GeneratorExit:  # nobody is there any more who could drive a handler
+        raise
+    except BaseException as stop:  # an abort: the handler runs all the same, and changes nothing about it
+        error = ActionError(code="Aborted", message=stop_reason(stop))
+        try:
+            await _run_failure_handler(execution, action, plan.on_failure, inputs, error, stepper)
+        except CallFailedError as failure:
+            logger.warning("the failure handler of %s failed: %s", action.name, failure)
         raise
 
 
-async def run_nodes(
-    execution: Execution,
-    parent: Action,
-    nodes: list[NodePlan],
-    scope: Scope,
-    stepper: Stepper,
-    interruptible: bool | None,
-    fail_fast: bool,
-) -> None:
-    """Run planned nodes, adding their outputs to the scope.
+class GraphRun:
+    """Nodes that refer to each other, while they run.
 
-    Raises:
-        CallFailedError: The first failure; with `fail_fast` the rest was cancelled, else whatever could run has run.
+    Args:
+        execution: The run, as this thread drives it.
+        parent: The action whose children they are.
+        nodes: The nodes in topological order.
+        scope: The outputs that are there already; those of the nodes are added.
+        stepper: The stepper of the coroutine that drives them.
+        interruptible: What the workflows around them say.
     """
-    waits = [node.waits_for for node in nodes]
-    # A heap, so that nodes start in the order in which they were written; sorted, it is one already.
-    ready = [index for index, count in enumerate(waits) if not count]
-    children: Children[int, Outputs] = Children(stepper)
-    first_failure: CallFailedError | None = None
-    try:
-        while True:
-            while ready:
-                index = heapq.heappop(ready)
-                node_stepper = Stepper()
-                await children.start(
-                    index, execution.run_node(nodes[index], parent, scope, node_stepper, interruptible)
-                )
-                if children.ended:
-                    break
-            while children.ended:
-                index, outputs, failure = children.ended.popleft()
-                if failure is not None:
-                    if fail_fast:
+
+    __slots__ = ("_children", "_ready", "_waits", "execution", "interruptible", "nodes", "parent", "scope", "stepper")
+
+    def __init__(
+        self,
+        execution: Execution,
+        parent: Action,
+        nodes: list[NodePlan],
+        scope: Scope,
+        stepper: Stepper,
+        interruptible: bool | None,
+    ) -> None:
+        self.execution = execution
+        self.parent = parent
+        self.nodes = nodes
+        self.scope = scope
+        self.stepper = stepper
+        self.interruptible = interruptible
+        self._children: Children[int, Outputs] = Children(stepper)
+        self._waits = [node.waits_for for node in nodes]
+        # A heap, so that nodes start in the order in which they were written; sorted, it is one already.
+        self._ready = [index for index, count in enumerate(self._waits) if not count]
+
+    async def drive(self, *, fail_fast: bool) -> None:
+        """Run the nodes.
+
+        Raises:
+            CallFailedError: The first failure; with `fail_fast` the rest was cancelled, else whatever could run has run.
+        """
+        children, execution = self._children, self.execution
+        first_failure: CallFailedError | None = None
+        try:
+            while True:
+                while self._ready and not children.ended:
+                    index = heapq.heappop(self._ready)
+                    child = execution.run_node(
+                        self.nodes[index], self.parent, self.scope, Stepper(), self.interruptible
+                    )
+                    if not children.start(index, child):
+                        await children.adopt(index, child)
+                while children.ended:
+                    index, outputs, failure = children.ended.popleft()
+                    if failure is None:
+                        self._succeeded(index, outputs)  # type: ignore[arg-type]
+                    elif fail_fast or not isinstance(failure, CallFailedError):
                         raise failure
-                    first_failure = first_failure or failure
+                    else:
+                        first_failure = first_failure or failure
+                if self._ready:
                     continue
-                scope[nodes[index].node.id] = outputs  # type: ignore[assignment]
-                for dependent in nodes[index].dependents:
-                    waits[dependent] -= 1
-                    if not waits[dependent]:
-                        heapq.heappush(ready, dependent)
-            if ready:
-                continue
-            if not children.running:
-                break
-            await children.next_end()
-    except BaseException:
-        await children.cancel()
-        raise
-    if first_failure is not None:
-        for index, count in enumerate(waits):
+                if not children.running:
+                    break
+                await children.next_end()
+        except BaseException as stop:
+            await children.cancel(reason_for_others(stop))
+            raise
+        if first_failure is not None:
+            self._skip_the_rest()
+            raise first_failure
+
+    def _succeeded(self, index: int, outputs: Outputs) -> None:
+        plan = self.nodes[index]
+        self.scope[plan.node.id] = outputs
+        waits = self._waits
+        for dependent in plan.dependents:
+            waits[dependent] -= 1
+            if not waits[dependent]:
+                heapq.heappush(self._ready, dependent)
+
+    def _skip_the_rest(self) -> None:
+        for index, count in enumerate(self._waits):
             if count:
-                execution.skip(nodes[index].node, parent, "something that it needs failed")
-        raise first_failure
+                self.execution.skip(self.nodes[index], self.parent, "something that it needs failed")
 
 
 async def _run_failure_handler(
-    execution: Execution, action: Action, node: Node | None, inputs: Outputs, error: ActionError, stepper: Stepper
+    execution: Execution, action: Action, plan: NodePlan | None, inputs: Outputs, error: ActionError, stepper: Stepper
 ) -> None:
-    """Run the failure node with the workflow's inputs and the error; its own failure replaces the original."""
-    if node is None:
+    """Run the failure node with the workflow's inputs and the error.
+
+    Raises:
+        CallFailedError: It failed; that takes the place of the original failure.
+    """
+    if plan is None:
         return
-    plan = NodePlan(node, execution.engine.entities)
     assert plan.spec is not None
     wanted = plan.spec.interface.inputs
     given = {name: value for name, value in inputs.items() if name in wanted}
     if "err" in wanted and "err" not in given:
         given["err"] = MapLiteral({"failed_node_id": Scalar(error.action), "message": Scalar(error.message)})
-    plan.defaults = {**dict.fromkeys(wanted, NONE), **plan.defaults, **given}
-    await execution.run_node(plan, action, {}, stepper, None)
+    defaults = {**dict.fromkeys(wanted, NONE), **plan.defaults, **given}
+    await execution.run_node(plan, action, {"": inputs}, stepper, None, defaults)
 
 
 async def drive_branch(
@@ -138,24 +179,23 @@ async def drive_branch(
     Raises:
         CallFailedError: The case fails on purpose, none holds, or a node in it failed.
     """
-    target = node.target
-    assert isinstance(target, BranchTarget)
+    assert isinstance(node.target, BranchTarget)
+    cases = node.target.cases
     execution.table.change_phase(action, Phase.RUNNING)
+    resolver = execution.engine.entities
     try:
-        chosen = next((c for c in target.cases if c.condition is None or holds(c.condition, scope)), None)
-    except BindingError as problem:
-        raise CallFailedError(problem.error) from None
-    for case in target.cases:
-        if case is not chosen:
-            for child in case.nodes:
-                execution.skip(child, action, "its case was not taken")
-    if chosen is None or chosen.error is not None:
-        message = chosen.error if chosen is not None and chosen.error is not None else "no case of the conditional holds"
-        raise CallFailedError(ActionError(code="BranchFailed", message=message, recoverable=False))
-    inner: Scope = dict(scope)
-    plans = plan_nodes(chosen.nodes, execution.engine.entities)
-    await run_nodes(execution, action, plans, inner, stepper, interruptible, fail_fast=True)
-    try:
+        chosen = next((case for case in cases if case.condition is None or holds(case.condition, scope)), None)
+        for case in cases:
+            if case is not chosen:
+                for child in case.nodes:
+                    execution.skip(NodePlan(child, resolver), action, "its case was not taken")
+        if chosen is None:
+            raise final_failure("BranchFailed", "no case of the conditional holds")
+        if chosen.error is not None:
+            raise final_failure("BranchFailed", chosen.error)
+        inner: Scope = dict(scope)
+        run = GraphRun(execution, action, plan_nodes(chosen.nodes, resolver), inner, stepper, interruptible)
+        await run.drive(fail_fast=True)
         return {name: resolve(binding, inner) for name, binding in chosen.outputs.items()}
     except BindingError as problem:
         raise CallFailedError(problem.error) from None

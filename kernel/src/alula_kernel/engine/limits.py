@@ -15,39 +15,63 @@ class Limiter:
     """Hands out a fixed number of slots, first come, first served. Not safe across threads or event loops.
 
     Args:
+        limit: Number of slots; None or 0 for no limit.
+
+    Attributes:
         limit: Number of slots; None for no limit.
+        free: Slots that nobody has. While there are any, nobody waits.
     """
 
-    __slots__ = ("free", "limit", "_waiting")
+    __slots__ = ("_waiting", "free", "limit")
 
     def __init__(self, limit: int | None) -> None:
-        self.limit = limit
+        self.limit = limit or None
         self.free = limit or 0
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
 
-    async def acquire(self, stepper: Stepper) -> None:
-        """Take a slot, waiting until one is free."""
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free, and tell whether it was."""
         if self.limit is None:
-            return
-        if self.free > 0 and not self._waiting:
+            return True
+        if self.free > 0:
             self.free -= 1
+            return True
+        return False
+
+    async def acquire(self, stepper: Stepper, longest_seconds: float | None = None) -> None:
+        """Take a slot, waiting until one is free.
+
+        Args:
+            stepper: The stepper of the coroutine that waits.
+            longest_seconds: Longest wait; None for no limit.
+
+        Raises:
+            TimeoutError: No slot was free in time.
+        """
+        if self.try_acquire():
             return
         await become_task(stepper)
+        if self.try_acquire():  # others may have moved while this became a task
+            return
         import asyncio
 
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
+        # Not asyncio.wait_for: before Python 3.12 it may lose a cancellation, and with it the slot.
+        timer = None if longest_seconds is None else loop.call_later(longest_seconds, _give_up, turn)
         try:
             await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release()  # the slot was handed over just before the cancellation
-            else:
-                self._waiting.remove(turn)
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def release(self) -> None:
-        """Give a slot back, to the first that waits."""
+        """Give a slot back, to the first that still waits."""
         if self.limit is None:
             return
         while self._waiting:
@@ -56,3 +80,8 @@ class Limiter:
                 turn.set_result(None)
                 return
         self.free += 1
+
+
+def _give_up(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(TimeoutError())

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from ..contracts import CallFailedError
-from ..errors import ActionError
 from ..literals import NONE, ListLiteral, Literal, unwrap
-from ..specs import EntitySpec, MapTarget, TaskSpec
+from ..specs import EntitySpec, MapTarget
 from .actions import Action
 from .children import Children
+from .failures import final_failure, reason_for_others
 from .phases import Phase
 from .stepping import Stepper
-from .tasks import drive_task
 
 if TYPE_CHECKING:
     from .execution import Execution
@@ -40,53 +40,90 @@ async def drive_map(
     """
     execution.table.change_phase(action, Phase.RUNNING)
     lists = _mapped_lists(target, inputs)
-    shared = {name: value for name, value in inputs.items() if name not in lists}
     size = len(next(iter(lists.values()))) if lists else 1
-    needed = min_successes(target, size)
     results: list[Outputs | None] = [None] * size
     children: Children[int, Outputs] = Children(stepper)
-    limit = target.concurrency or 0
-    failed = 0
-    first_failure: CallFailedError | None = None
+    limit = execution.limiter.limit if target.concurrency is None else target.concurrency
+    tally = _Tally(size, min_successes(target, size))
     index = 0
     try:
         while True:
-            while index < size and not (limit and children.running >= limit):
-                item = {name: values[index] for name, values in lists.items()}
-                child = _run_item(execution, action, spec, {**shared, **item}, index, interruptible)
-                await children.start(index, child)
+            while index < size and not children.ended and not (limit and children.running >= limit):
+                item = dict(inputs)
+                for name, values in lists.items():
+                    item[name] = values[index]
+                child = _run_item(execution, action, spec, item, index, interruptible)
+                if not children.start(index, child):
+                    await children.adopt(index, child)
                 index += 1
-                if children.ended:
-                    break
             while children.ended:
                 position, outputs, failure = children.ended.popleft()
                 if failure is None:
                     results[position] = outputs
-                    continue
-                failed += 1
-                first_failure = first_failure or failure
-                if size - failed < needed and not target.run_all:
-                    raise _too_many_failures(failed, size, needed, first_failure)
+                else:
+                    tally.add(failure)
+                    if tally.lost and not target.run_all:
+                        raise tally.failure()
             if index < size and not (limit and children.running >= limit):
                 continue
             if not children.running:
                 break
             await children.next_end()
-    except BaseException:
-        await children.cancel()
+    except BaseException as stop:
+        await children.cancel(reason_for_others(stop))
         raise
-    if size - failed < needed and first_failure is not None:
-        raise _too_many_failures(failed, size, needed, first_failure)
+    if tally.lost:
+        raise tally.failure()
     return {
         name: ListLiteral([NONE if outputs is None else outputs[name] for outputs in results])
         for name in target.results
     }
 
 
-async def _run_item(
+class _Tally:
+    """The failures of a map, counted against what it needs.
+
+    Args:
+        size: Number of items.
+        needed: How many of them must succeed.
+    """
+
+    __slots__ = ("_failed", "_first", "_needed", "_size")
+
+    def __init__(self, size: int, needed: int) -> None:
+        self._size = size
+        self._needed = needed
+        self._failed = 0
+        self._first: CallFailedError | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether too many have failed."""
+        return self._size - self._failed < self._needed
+
+    def add(self, failure: BaseException) -> None:
+        """Count a failure; what is no failure of an item is raised."""
+        if not isinstance(failure, CallFailedError):
+            raise failure
+        self._failed += 1
+        self._first = self._first or failure
+
+    def failure(self) -> CallFailedError:
+        """Return the map's failure; a map that tolerates none fails with the item's own error."""
+        first = self._first
+        assert first is not None
+        if self._needed >= self._size:
+            return first
+        return final_failure(
+            "TooManyFailures",
+            f"{self._failed} of {self._size} items failed, so that the {self._needed} successes that are needed cannot be "
+            f"reached; the first failure was {first.error.action}: {first.error.code}: {first.error.message}",
+        )
+
+
+def _run_item(
     execution: Execution, parent: Action, spec: EntitySpec, inputs: Outputs, index: int, interruptible: bool | None
-) -> Outputs:
-    # Its stepper is in its own frame: run_blocking and Children step this very coroutine.
+) -> Coroutine[Any, Any, Outputs]:
     stepper = Stepper()
     action = Action(
         id=f"{parent.id}[{index}]",
@@ -97,11 +134,7 @@ async def _run_item(
         inputs=inputs,
     )
     execution.table.create(action)
-    if isinstance(spec, TaskSpec):
-        driver = drive_task(execution, action, spec, inputs, stepper, interruptible)
-    else:
-        driver = execution.drive(action, spec, inputs, stepper, interruptible)
-    return await execution.conclude(action, driver, stepper)
+    return execution.conclude(action, execution.drive(action, spec, inputs, stepper, interruptible), stepper)
 
 
 def min_successes(target: MapTarget, size: int) -> int:
@@ -117,30 +150,9 @@ def _mapped_lists(target: MapTarget, inputs: Outputs) -> dict[str, list[Literal]
     for name in target.mapped:
         value = unwrap(inputs[name])
         if not isinstance(value, ListLiteral):
-            raise CallFailedError(
-                ActionError(code="InvalidMapInput", message=f"input {name!r} is not a list", recoverable=False)
-            )
+            raise final_failure("InvalidMapInput", f"input {name!r} is not a list")
         lists[name] = value.items
     if len({len(values) for values in lists.values()}) > 1:
         lengths = ", ".join(f"{name!r} has {len(values)}" for name, values in lists.items())
-        raise CallFailedError(
-            ActionError(
-                code="InvalidArrayLength",
-                message=f"the lists that are mapped over must have equal lengths: {lengths}",
-                recoverable=False,
-            )
-        )
+        raise final_failure("InvalidArrayLength", f"the lists that are mapped over must have equal lengths: {lengths}")
     return lists
-
-
-def _too_many_failures(failed: int, size: int, needed: int, first: CallFailedError) -> CallFailedError:
-    """Build the map's failure; a map that tolerates none fails with the item's own error."""
-    if needed >= size:
-        return first
-    error = ActionError(
-        code="TooManyFailures",
-        message=f"{failed} of {size} items failed, so that the {needed} successes that are needed cannot be reached; "
-        f"the first failure was {first.error.action}: {first.error.code}: {first.error.message}",
-        recoverable=False,
-    )
-    return CallFailedError(error)

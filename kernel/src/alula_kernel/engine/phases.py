@@ -23,6 +23,9 @@ class Phase(str, enum.Enum):
     SKIPPED = "skipped"
     """It was not needed: its branch was not taken, or something before it failed."""
 
+    # Phases are looked up several times per action, and the hash of an Enum is a Python function.
+    __hash__ = str.__hash__
+
     def __str__(self) -> str:
         return self.value
 

@@ -25,9 +25,16 @@ Resolver = Callable[[EntityId], EntitySpec]
 class NodePlan:
     """A node with its entity resolved and its overrides applied.
 
+    Args:
+        node: The node.
+        resolve: Finds an entity's spec.
+        suffix: Added to the node's id in the id of its action.
+
     Attributes:
         node: The node.
+        action: Last part of the id of its action.
         spec: The entity that it runs; None for a branch or gate.
+        entity: Qualified name of the entity; empty for a branch or gate.
         name: What people see.
         kind: Kind of its action.
         dependents: Positions of the nodes that wait for it.
@@ -35,11 +42,13 @@ class NodePlan:
         defaults: Values of inputs that the node does not bind.
     """
 
-    __slots__ = ("defaults", "dependents", "kind", "name", "node", "spec", "waits_for")
+    __slots__ = ("action", "defaults", "dependents", "entity", "kind", "name", "node", "spec", "waits_for")
 
-    def __init__(self, node: Node, resolve: Resolver) -> None:
+    def __init__(self, node: Node, resolve: Resolver, suffix: str = "") -> None:
         self.node = node
+        self.action = node.id + suffix
         self.spec: EntitySpec | None = None
+        self.entity = ""
         self.dependents: list[int] = []
         self.waits_for = 0
         self.defaults: dict[str, Literal] = {}
@@ -49,6 +58,7 @@ class NodePlan:
             if node.overrides is not None and isinstance(spec, TaskSpec):
                 spec = node.overrides.apply(spec)
             self.spec = spec
+            self.entity = spec.id.name
             self.kind = "map" if isinstance(target, MapTarget) else target.entity.kind
             self.name = node.name or _short(target.entity.name)
             self.defaults = input_defaults(spec, node.inputs)
@@ -70,27 +80,33 @@ def input_defaults(spec: EntitySpec, given: object) -> dict[str, Literal]:
 class WorkflowPlan:
     """A workflow's nodes in topological order, with who waits for whom.
 
+    Args:
+        spec: The workflow.
+        resolve: Finds an entity's spec.
+        suffix: Added to the nodes' ids in the ids of their actions: a dynamic task that is tried again gives another
+            graph, whose actions must not take the place of those of the first.
+
     Attributes:
         spec: The workflow.
         nodes: Its nodes.
-        roots: Positions of the nodes that wait for nothing.
+        on_failure: Its failure handler, if it has one.
     """
 
-    __slots__ = ("nodes", "roots", "spec")
+    __slots__ = ("nodes", "on_failure", "spec")
 
-    def __init__(self, spec: WorkflowSpec, resolve: Resolver) -> None:
+    def __init__(self, spec: WorkflowSpec, resolve: Resolver, suffix: str = "") -> None:
         self.spec = spec
-        self.nodes = plan_nodes(spec.nodes, resolve)
-        self.roots = [index for index, node in enumerate(self.nodes) if not node.waits_for]
+        self.nodes = plan_nodes(spec.nodes, resolve, suffix)
+        self.on_failure = None if spec.on_failure is None else NodePlan(spec.on_failure, resolve, suffix)
 
 
-def plan_nodes(nodes: tuple[Node, ...], resolve: Resolver) -> list[NodePlan]:
+def plan_nodes(nodes: tuple[Node, ...], resolve: Resolver, suffix: str = "") -> list[NodePlan]:
     """Plan nodes that may refer to each other; references to nodes outside are taken as satisfied.
 
     Raises:
         EngineError: A node refers to a later one, which no compiler lets pass.
     """
-    plans = [NodePlan(node, resolve) for node in nodes]
+    plans = [NodePlan(node, resolve, suffix) for node in nodes]
     position = {node.id: index for index, node in enumerate(nodes)}
     for index, node in enumerate(nodes):
         needed = {ref.node for ref in node_references(node)}

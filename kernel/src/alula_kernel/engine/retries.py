@@ -72,5 +72,5 @@ def delay_seconds(backoff: Backoff | None, retry: int) -> float:
     if backoff.jitter:
         import random
 
-        delay *= 1 - backoff.jitter * random.random()  # noqa: S311 - spreading load, not a secret
+        delay *= 1 - backoff.jitter * random.random()
     return delay

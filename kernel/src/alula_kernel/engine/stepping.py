@@ -2,7 +2,8 @@
 
 Most local work never waits: a plain function is called, its result is bound to the next node. Such a run needs no event
 loop, and the import of asyncio alone costs more than a thousand tasks. So every action's coroutine is first stepped by
-hand. When it has to wait it says so with `become_task`; whoever stepped it then continues it as an asyncio task.
+hand. When it has to wait it says so with `become_task`; whoever stepped it then makes an asyncio task of it, which goes
+on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import EngineError
+from .failures import stop_reason
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,15 +40,17 @@ class Stepper:
 def become_task(stepper: Stepper) -> Generator[Any, None, None]:
     """Wait until this coroutine runs as an asyncio task. Await it before any use of asyncio."""
     if not stepper.in_task:
-        yield _NEED_TASK
-        stepper.in_task = True
+        try:
+            yield _NEED_TASK
+        finally:  # a task that is cancelled before its first step is one all the same
+            stepper.in_task = True
 
 
 def step(coroutine: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
     """Run a coroutine up to where it needs a task.
 
     Returns:
-        ``(True, result)`` if it ran to its end, ``(False, None)`` if it must be continued with `resume`.
+        ``(True, result)`` if it ran to its end, ``(False, None)`` if an asyncio task has to be made of it.
 
     Raises:
         Exception: What the coroutine raised.
@@ -60,16 +64,6 @@ def step(coroutine: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
         coroutine.close()
         raise EngineError("a coroutine waited outside an asyncio task")
     return False, None
-
-
-@types.coroutine
-def _continue(coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    return (yield from coroutine)  # type: ignore[misc]
-
-
-async def resume(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Continue a coroutine that `step` left unfinished; to be run as an asyncio task."""
-    return await _continue(coroutine)
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -89,7 +83,7 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     asyncio._set_running_loop(None)
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(loop.create_task(resume(coroutine)))
+        return _run_in(loop, coroutine)
     finally:
         try:
             _cancel_all(loop)
@@ -99,7 +93,24 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
             asyncio._set_running_loop(outer)
 
 
+def _run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine as a task; whatever stops the loop cancels the task, which ends its children in good order."""
+    import asyncio
+
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException as stop:
+        if not task.done():
+            task.cancel(stop_reason(stop))
+            loop.run_until_complete(asyncio.wait([task]))
+        if not task.cancelled():
+            task.exception()  # what is raised is what stopped the loop
+        raise
+
+
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what the user's code left running."""
     import asyncio
 
     tasks = asyncio.all_tasks(loop)
@@ -108,3 +119,31 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     for task in tasks:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def within(seconds: float | None, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine as a task of its own, for at most so long; the caller runs inside a task already.
+
+    Unlike `asyncio.wait_for` before Python 3.12, it never loses a cancellation that comes just when the coroutine ends.
+
+    Raises:
+        TimeoutError: It took longer; it was cancelled and has ended.
+    """
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(coroutine)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    except asyncio.CancelledError as stop:
+        task.cancel(*stop.args)
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
+    if task.done():
+        return task.result()
+    task.cancel("it took too long")
+    await asyncio.wait([task])
+    if task.cancelled():
+        raise TimeoutError
+    return task.result()

@@ -17,8 +17,13 @@ class Store(ABC):
     submitted, and before an output is shown to a dependent. A durable store gathers the changes of many actions into one
     transaction (group commit) and lets `commit` return an awaitable that is done when they are on disk.
 
+    One store serves many runs, in several threads and event loops. A plain function that calls tasks keeps the event loop
+    of its own run standing still while another one in the same thread drives the calls, so that nothing that `commit`
+    awaits may depend on the loop of an earlier caller.
+
     Attributes:
-        durable: Whether what was committed outlives this process; if not, handles of attempts need not be recorded.
+        durable: Whether what was committed outlives this process; if not, `commit` is never called and handles of attempts
+            are not recorded at once.
     """
 
     durable = True
@@ -29,10 +34,13 @@ class Store(ABC):
 
     @abstractmethod
     def commit(self) -> Awaitable[None] | None:
-        """Make everything recorded so far durable.
+        """Make everything recorded so far durable. Called inside the event loop that awaits what it returns.
 
         Returns:
             None if it is durable already, else an awaitable that is done when it is.
+
+        Raises:
+            Exception: It cannot be made durable; the run stops. The awaitable may raise it as well.
         """
 
     @abstractmethod

@@ -91,9 +91,10 @@ def explain(name: str) -> None:
     from .runs import history
 
     cache = current_app().cache
-    known = history()
-    if name in known.names():
-        _explain_run(cache, known.find(name))
+    with history() as known:
+        record = known.find(name) if name in known.names() else None
+    if record is not None:
+        _explain_run(cache, record)
         return
     entry = next(_entries(cache, name), None)
     if entry is None:
@@ -217,12 +218,12 @@ def _values(difference: Difference, old: CacheEntry, new: CacheEntry) -> str:
     if kind != "input":
         return ""
     shown = []
-    opened = history()
-    for entry in (old, new):
-        action = _action_of(opened, entry)
-        if action is None or name not in action.inputs:
-            return ""
-        shown.append(preview(action.inputs[name]))
+    with history() as opened:
+        for entry in (old, new):
+            action = _action_of(opened, entry)
+            if action is None or name not in action.inputs:
+                return ""
+            shown.append(preview(action.inputs[name]))
     if max(map(len, shown)) > _SHORT_CHARS or shown[0] == shown[1]:
         return ""
     return f": {shown[0]} then, {shown[1]} now"

@@ -183,6 +183,15 @@ class EntityGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(entities_of(self.module))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(name, help=getattr(entity, "description", "") or None)
+            for name, entity in entities_of(self.module).items()
+            if name.startswith(incomplete)
+        ]
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from .._app import current_app
 

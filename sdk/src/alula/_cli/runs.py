@@ -37,7 +37,8 @@ def group() -> None:
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_runs(limit: int, status: str | None, entity: str, output: str) -> None:
     """List runs, newest first."""
-    records = history().records(limit=limit, status=status or "", entity=entity)
+    with history() as opened:
+        records = opened.records(limit=limit, status=status or "", entity=entity)
     if output == "json":
         click.echo(json.dumps([run_summary(record) for record in records], indent=2, ensure_ascii=False))
     elif not records:
@@ -55,7 +56,8 @@ def show(name: str, output: str) -> None:
 
     NAME is the name of the run or the beginning of it; the newest run is shown without it.
     """
-    record = history().find(name)
+    with history() as opened:
+        record = opened.find(name)
     click.echo(run_json(record) if output == "json" else _shown(record), nl=False)
 
 
@@ -63,7 +65,8 @@ def show(name: str, output: str) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def delete(names: tuple[str, ...]) -> None:
     """Forget runs. What they stored and cached stays."""
-    history().delete(list(names))
+    with history() as opened:
+        opened.delete(list(names))
     say(f"forgot {_runs(len(names))}")
 
 
@@ -71,11 +74,11 @@ def delete(names: tuple[str, ...]) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(yes: bool) -> None:
     """Forget every run that is not under way. What they stored and cached stays."""
-    opened = history()
-    count = sum(record.status != "running" for record in opened.records())
-    if count and not yes:
-        click.confirm(f"Forget {_runs(count)}?", abort=True, err=True)
-    say(f"forgot {_runs(opened.clear())}")
+    with history() as opened:
+        count = sum(record.status != "running" for record in opened.records())
+        if count and not yes:
+            click.confirm(f"Forget {_runs(count)}?", abort=True, err=True)
+        say(f"forgot {_runs(opened.clear())}")
 
 
 def _runs(count: int) -> str:

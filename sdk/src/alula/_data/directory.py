@@ -403,7 +403,7 @@ class Directory(Handle[F]):
         direct = self.storage.local_path(self._source) if self._source else None
         if direct is not None and not self._in_store(self._source):
             return direct
-        target = scratch.new_folder() / self.name
+        target = scratch.new_folder() / self._local_name
         target.mkdir()
         if direct is None:
             self._copy_files(target)

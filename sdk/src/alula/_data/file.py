@@ -273,19 +273,19 @@ class File(Handle[F]):
             return absolute(self._path)
         direct = self.storage.local_path(self._source)
         if direct is None:
-            target = scratch.new_folder() / self.name
+            target = scratch.new_folder() / self._local_name
             self.storage.download(self._source, str(target))
             return str(target)
-        if not self._in_store(self._source) or Path(direct).name == self.name:
+        if not self._in_store(self._source) or Path(direct).name == self._local_name:
             return direct
         # A symbolic link works across file systems, which a hard link does not, and shows that it is not a copy.
-        link = scratch.new_folder() / self.name
+        link = scratch.new_folder() / self._local_name
         link.symlink_to(direct)
         return str(link)
 
     def _copy_to(self, local_path: str) -> str:
         self._require_content()
-        target = Path(local_path) / self.name if local_path.endswith("/") or Path(local_path).is_dir() else local_path
+        target = Path(local_path) / self._local_name if local_path.endswith("/") or Path(local_path).is_dir() else local_path
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         if self._source:
             self.storage.download(self._source, str(Path(target).absolute()))

@@ -235,6 +235,12 @@ class Handle(Formatted[F], os.PathLike[str]):
             downloader, self._downloader = self._downloader, None
             downloader()
 
+    @property
+    def _local_name(self) -> str:
+        """The base name for copies on this machine; names in literals may come from anywhere and must stay inside."""
+        name = self.name.replace("\0", "").rstrip("/").rpartition("/")[2]
+        return name if name not in {"", ".", ".."} else type(self).__name__.lower()
+
     def _in_store(self, uri: str) -> bool:
         """Tell whether a URI is one of the storage's own, whose content nobody may change."""
         root = self.storage.root.rstrip("/")

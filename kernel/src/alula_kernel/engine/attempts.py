@@ -1,0 +1,399 @@
+"""The attempts of one action that runs a task: slot, submission, waiting, time limits, retries."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..contracts import (
+    CANCELLED,
+    LOST,
+    OUT_OF_MEMORY,
+    OUTCOME_KINDS,
+    PREEMPTED,
+    SUCCEEDED,
+    SYSTEM_FAILURE,
+    TIMED_OUT,
+    USER_FAILURE,
+    Attempt,
+    CallFailedError,
+    ExecutorBusyError,
+    Handle,
+    Outcome,
+)
+from ..errors import MAX_MESSAGE_CHARS, ActionError
+from ..literals import Literal
+from ..specs import TaskSpec
+from .actions import Action, AttemptRecord
+from .calls import ActionController
+from .failures import EndedError, aborted, timed_out
+from .graphs import drive_graph
+from .inline_io import check_inline_size
+from .phases import Phase
+from .plans import WorkflowPlan
+from .retries import RetryBudget
+from .stepping import Stepper, become_task, within
+
+if TYPE_CHECKING:
+    from .execution import Execution
+
+logger = logging.getLogger("alula.engine")
+
+Outputs = dict[str, Literal]
+
+_FIRST_BUSY_SECONDS = 0.1
+_LONGEST_BUSY_SECONDS = 30.0
+
+
+_UNEXPLAINED = {
+    USER_FAILURE: ("UserFailure", "user"),
+    SYSTEM_FAILURE: ("SystemFailure", "system"),
+    TIMED_OUT: ("Timeout", "user"),
+    OUT_OF_MEMORY: ("OutOfMemory", "user"),
+    PREEMPTED: ("Interrupted", "system"),
+    LOST: ("Lost", "system"),
+    CANCELLED: ("Aborted", "user"),
+}
+"""Code and kind of the error of an outcome that came without one."""
+
+
+class TaskRun:
+    """One action that runs a task.
+
+    Args:
+        execution: The run, as this thread drives it.
+        action: The action.
+        spec: The task, overrides applied.
+        inputs: Its inputs.
+        stepper: The stepper of the coroutine that drives it.
+        interruptible: What the workflows around it say; the task's own setting and the run's come first.
+    """
+
+    __slots__ = ("action", "budget", "execution", "executor", "inputs", "interruptible", "spec", "stepper")
+
+    def __init__(
+        self,
+        execution: Execution,
+        action: Action,
+        spec: TaskSpec,
+        inputs: Outputs,
+        stepper: Stepper,
+        interruptible: bool | None,
+    ) -> None:
+        self.execution = execution
+        self.action = action
+        self.spec = spec
+        self.inputs = inputs
+        self.stepper = stepper
+        self.budget = RetryBudget(spec.retries)
+        self.executor = execution.engine.executor(spec, execution.options.executor)
+        if spec.interruptible is not None:
+            interruptible = spec.interruptible
+        elif execution.options.interruptible is not None:
+            interruptible = execution.options.interruptible
+        self.interruptible = interruptible
+
+    async def drive(self) -> Outputs:
+        """Run attempts until one succeeds.
+
+        Raises:
+            CallFailedError: Every attempt that was allowed failed, or the time was up.
+        """
+        spec = self.spec
+        if spec.max_inline_bytes is not None:
+            check_inline_size(self.inputs, spec.max_inline_bytes, "inputs")
+        while True:
+            if not self.execution.limiter.try_acquire():
+                await self._wait_for_slot()
+            controller = ActionController(self.execution, self.action, self.stepper)
+            try:
+                outcome = await self._attempt(controller)
+            finally:
+                if controller.calling:
+                    await controller.cancel_calls()
+                controller.close()
+            original = controller.exception
+            if outcome.kind == SUCCEEDED:
+                if outcome.graph is None:
+                    if spec.max_inline_bytes is not None:
+                        check_inline_size(outcome.outputs, spec.max_inline_bytes, "outputs")
+                    return outcome.outputs
+                outcome, original = await self._drive_graph(outcome)
+                if outcome.kind == SUCCEEDED:
+                    return outcome.outputs
+            await self._pause_before_retry(outcome, original)
+
+    async def _wait_for_slot(self) -> None:
+        execution = self.execution
+        longest = self._longest_wait_seconds()
+        try:
+            await execution.limiter.acquire(self.stepper, longest)
+        except TimeoutError:
+            raise timed_out(f"waited longer than {longest:g} s to start") from None
+
+    def _longest_wait_seconds(self) -> float | None:
+        """Return how long an attempt may wait to start."""
+        queued = self.spec.timeout.queued_seconds
+        left = self.execution.seconds_left(self.action, self.spec)
+        return queued if left is None else left if queued is None else min(left, queued)
+
+    async def _pause_before_retry(self, outcome: Outcome, original: BaseException | None) -> None:
+        """Count a failed attempt and wait until the next may start.
+
+        Raises:
+            CallFailedError: There is none.
+        """
+        error = outcome.error
+        assert error is not None
+        delay = self.budget.spend(outcome)
+        left = self.execution.seconds_left(self.action, self.spec)
+        if left is not None and left <= (delay or 0.0) and outcome.kind != CANCELLED:
+            raise timed_out(
+                f"did not succeed within {self.spec.timeout.deadline_seconds:g} s; the last attempt failed with "
+                f"{error.code}: {error.message}"[:MAX_MESSAGE_CHARS]
+            ) from original
+        if delay is None:
+            if outcome.kind == TIMED_OUT:
+                raise EndedError(Phase.TIMED_OUT, error, original)
+            if outcome.kind == CANCELLED:
+                raise EndedError(Phase.ABORTED, error, original)
+            raise CallFailedError(error, original)
+        self.execution.table.change_phase(self.action, Phase.RETRYING)
+        if delay:
+            await become_task(self.stepper)
+            import asyncio
+
+            await asyncio.sleep(delay)
+
+    # --- one attempt -------------------------------------------------------------------------------------------------
+
+    async def _attempt(self, controller: ActionController) -> Outcome:
+        """Run one attempt: record it, submit it, wait for its end, record that."""
+        execution, action, spec = self.execution, self.action, self.spec
+        table, options = execution.table, execution.options
+        number = len(action.attempts) + 1
+        attempt = Attempt(
+            id=f"{table.run}/{action.id}/{number}",
+            run=table.run,
+            action=action.id,
+            number=number,
+            task=spec,
+            inputs=self.inputs,
+            timeout_seconds=self._attempt_seconds(),
+            # The last attempt that the platform may spoil stays off capacity that can be taken away.
+            interruptible=bool(self.interruptible) and not self.budget.last_system_attempt,
+            output_prefix=f"{options.output_prefix}/{table.run}/{action.id}/{number}" if options.output_prefix else "",
+            previous_checkpoint=action.checkpoint,
+            project=options.project,
+            domain=options.domain,
+            labels=options.labels,
+            environment=options.environment,
+        )
+        record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
+        action.attempts.append(record)
+        try:
+            self._set_running()
+            if table.store.durable:
+                await execution.committed(self.stepper)
+            outcome = await self._submit_and_wait(attempt, record, controller)
+        except BaseException:
+            record.ended_at = table.clock()
+            record.outcome = CANCELLED
+            raise
+        record.ended_at = table.clock()
+        record.outcome = outcome.kind
+        record.error = outcome.error
+        if outcome.report:
+            action.report = outcome.report
+        if outcome.checkpoint:
+            action.checkpoint = outcome.checkpoint
+        return outcome
+
+    def _set_running(self) -> None:
+        if not self.execution.table.change_phase(self.action, Phase.RUNNING, message=""):
+            raise aborted(self.action.message or "it was ended from outside")
+
+    def _attempt_seconds(self) -> float | None:
+        """Return how long an attempt that starts now may run."""
+        longest = self.spec.timeout.runtime_seconds or None
+        left = self.execution.seconds_left(self.action, self.spec)
+        if left is None:
+            return longest
+        left = max(left, 0.001)
+        return left if longest is None else min(left, longest)
+
+    async def _submit_and_wait(self, attempt: Attempt, record: AttemptRecord, controller: ActionController) -> Outcome:
+        executor, execution = self.executor, self.execution
+        try:
+            try:
+                handle = await self._submit(attempt, controller)
+            except ExecutorBusyError as busy:
+                handle = await self._submit_when_there_is_room(attempt, controller, busy)
+        except CallFailedError:
+            raise
+        except Exception as failure:
+            logger.debug("executor %s could not submit %s", executor.name, attempt.id, exc_info=True)
+            return _system_failure(f"executor {executor.name} could not start the attempt: {failure}", failure)
+        record.handle = handle
+        try:
+            if execution.table.store.durable:
+                execution.table.store.record(execution.table.run, self.action)
+                await execution.committed(self.stepper)
+            try:
+                outcome = await self._wait(handle, attempt.timeout_seconds)
+            except Exception as failure:
+                logger.debug("executor %s lost %s", executor.name, attempt.id, exc_info=True)
+                await self._stop(handle)
+                return _system_failure(f"executor {executor.name} failed: {failure}", failure)
+        except BaseException:
+            await self._stop(handle)
+            raise
+        return self._checked(outcome)
+
+    def _submit(self, attempt: Attempt, controller: ActionController) -> Coroutine[Any, Any, Handle]:
+        if self.executor.needs_event_loop:
+            return self._submit_to_the_end(attempt, controller)
+        return self.executor.submit(attempt, controller)
+
+    async def _submit_to_the_end(self, attempt: Attempt, controller: ActionController) -> Handle:
+        """Submit an attempt; an abort meanwhile waits for the handle, without which the attempt could not be stopped."""
+        await become_task(self.stepper)
+        import asyncio
+
+        submitting = asyncio.ensure_future(self.executor.submit(attempt, controller))
+        try:
+            return await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            if not submitting.cancelled():
+                await asyncio.wait([submitting])
+                if not submitting.cancelled() and submitting.exception() is None:
+                    await self._stop(submitting.result())
+            raise
+
+    async def _submit_when_there_is_room(
+        self, attempt: Attempt, controller: ActionController, busy: ExecutorBusyError
+    ) -> Handle:
+        """Submit an attempt again and again; meanwhile its action is queued."""
+        table, executor = self.execution.table, self.executor
+        longest = self._longest_wait_seconds()
+        delay, waited = _FIRST_BUSY_SECONDS, 0.0
+        while True:
+            pause = delay if busy.retry_after_seconds is None else busy.retry_after_seconds
+            if longest is not None and waited + pause > longest:
+                raise timed_out(f"executor {executor.name} had no room within {longest:g} s: {busy}")
+            table.change_phase(self.action, Phase.QUEUED, message=str(busy))
+            await become_task(self.stepper)
+            import asyncio
+
+            await asyncio.sleep(pause)
+            delay, waited = min(delay * 2, _LONGEST_BUSY_SECONDS), waited + pause
+            self._set_running()
+            await self.execution.committed(self.stepper)
+            try:
+                return await self._submit(attempt, controller)
+            except ExecutorBusyError as again:
+                busy = again
+
+    async def _wait(self, handle: Handle, longest_seconds: float | None) -> Outcome:
+        executor = self.executor
+        if longest_seconds is None or executor.enforces_timeout:
+            return await executor.wait(handle)
+        await become_task(self.stepper)
+        import asyncio
+
+        waiting = asyncio.ensure_future(executor.wait(handle))
+        try:
+            await asyncio.wait([waiting], timeout=longest_seconds)
+        except BaseException:
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            raise
+        if waiting.done():
+            return waiting.result()
+        try:
+            await executor.cancel(handle)
+            outcome = await waiting
+        except Exception:
+            logger.warning("executor %s could not stop %s", executor.name, handle, exc_info=True)
+        else:
+            if outcome.kind == SUCCEEDED:  # just before it was stopped
+                return outcome
+        return _out_of_time(longest_seconds)
+
+    async def _stop(self, handle: Handle) -> None:
+        """Stop an attempt and wait until it has ended. Something else has failed already, so a failure is only told."""
+        try:
+            await self.executor.cancel(handle)
+            await self.executor.wait(handle)
+        except Exception:
+            logger.warning("executor %s could not stop %s", self.executor.name, handle, exc_info=True)
+
+    def _checked(self, outcome: Outcome) -> Outcome:
+        """Return an outcome that keeps the executor's contract, or a failure that says how it does not."""
+        if outcome.kind == SUCCEEDED:
+            if outcome.graph is not None or self.spec.interface.outputs.keys() <= outcome.outputs.keys():
+                return outcome
+            missing = ", ".join(repr(name) for name in self.spec.interface.outputs if name not in outcome.outputs)
+            problem = f"reported a success without the outputs {missing}"
+        elif outcome.kind not in OUTCOME_KINDS:
+            problem = f"reported an outcome of the unknown kind {outcome.kind!r}"
+        elif outcome.error is None:
+            code, kind = _UNEXPLAINED[outcome.kind]
+            message = f"{outcome.kind.replace('_', ' ')}; executor {self.executor.name} gave no reason"
+            return msgspec.structs.replace(outcome, error=ActionError(code=code, message=message, kind=kind))
+        else:
+            return outcome
+        error = ActionError(
+            code="ExecutorError", message=f"executor {self.executor.name} {problem}", kind="system", recoverable=False
+        )
+        return Outcome(kind=SYSTEM_FAILURE, error=error)
+
+    # --- the graph of a dynamic task ---------------------------------------------------------------------------------
+
+    async def _drive_graph(self, outcome: Outcome) -> tuple[Outcome, BaseException | None]:
+        """Drive the graph that a dynamic task returned. It belongs to the attempt: its failure, and its time, count."""
+        execution, record = self.execution, self.action.attempts[-1]
+        assert outcome.graph is not None
+        suffix = f"~{record.number}" if record.number > 1 else ""
+        plan = WorkflowPlan(outcome.graph, execution.engine.entities, suffix)
+        left = self._seconds_left_of(record)
+        original: BaseException | None = None
+        try:
+            if left is None:
+                driver = drive_graph(execution, self.action, plan, {}, self.stepper, self.interruptible)
+                outputs = await driver
+            else:
+                await become_task(self.stepper)
+                stepper = Stepper(in_task=True)
+                driver = drive_graph(execution, self.action, plan, {}, stepper, self.interruptible)
+                outputs = await within(left, driver)
+            outcome = Outcome(kind=SUCCEEDED, outputs=outputs)
+        except CallFailedError as failure:
+            outcome, original = Outcome(kind=USER_FAILURE, error=failure.error), failure.original
+        except TimeoutError:
+            outcome = _out_of_time(execution.table.clock() - record.started_at)
+        record.ended_at = execution.table.clock()
+        record.outcome = outcome.kind
+        record.error = outcome.error
+        return outcome, original
+
+    def _seconds_left_of(self, record: AttemptRecord) -> float | None:
+        """Return how long the last attempt may go on; its graph counts as a part of it."""
+        longest = self.spec.timeout.runtime_seconds or None
+        left = self.execution.seconds_left(self.action, self.spec)
+        if longest is not None:
+            own = record.started_at + longest - self.execution.table.clock()
+            left = own if left is None else min(own, left)
+        return None if left is None else max(left, 0.0)
+
+
+def _out_of_time(seconds: float) -> Outcome:
+    return Outcome(kind=TIMED_OUT, error=ActionError(code="Timeout", message=f"ran longer than {seconds:g} s"))
+
+
+def _system_failure(message: str, failure: BaseException) -> Outcome:
+    error = ActionError(code=type(failure).__name__, message=message[:MAX_MESSAGE_CHARS], kind="system")
+    return Outcome(kind=SYSTEM_FAILURE, error=error)
