@@ -104,8 +104,99 @@ def test_first_command_of_the_readme(environment: Callable[..., Path], tmp_path:
     assert re.search(r"cache", second, flags=re.IGNORECASE), second
 
 
+QUERY = """
+import pandas as pd
+from alula_duckdb import DuckDBQuery
+
+from alula import task, workflow
+
+total = DuckDBQuery("total", "select sum(x) as s from data", inputs={"data": pd.DataFrame}, output_type=pd.DataFrame)
+
+
+@task
+def make(n: int) -> pd.DataFrame:
+    return pd.DataFrame({"x": range(n)})
+
+
+@task
+def value(frame: pd.DataFrame) -> int:
+    return int(frame["s"][0])
+
+
+@workflow
+def query(n: int = 5) -> int:
+    return value(frame=total(data=make(n=n)))
+"""
+
+
 def test_plugin_is_needed_and_found(wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path) -> None:
-    """Install the three wheels; the plugin is listed without anything else having to be said."""
-    commands = environment(*(str(wheels[name]) for name in ("alula-kernel", "alula", "alula-duckdb")))
-    listed = run_in(tmp_path, str(commands / "alula"), "plugins", "list")
-    assert "alula-duckdb" in listed
+    """Run a file with a query: without the plugin's wheel it is named, with it everything is there."""
+    commands = environment(str(wheels["alula-kernel"]), f"{wheels['alula']}[pandas]")
+    alula = str(commands / "alula")
+    (tmp_path / "query.py").write_text(QUERY)
+    refused = run_in(tmp_path, alula, "run", "query.py", "query", expect=2)
+    assert "pip install alula-duckdb" in refused
+    assert "site-packages" not in refused
+
+    run_in(tmp_path, "uv", "pip", "install", "--quiet", "--python", str(commands.parent), str(wheels["alula-duckdb"]))
+    assert "alula-duckdb" in run_in(tmp_path, alula, "plugins", "list")
+    assert "o0: 10" in run_in(tmp_path, alula, "run", "query.py", "query")
+
+
+BROKEN = {
+    "alula_broken.py": "raise RuntimeError('a broken plugin')\n",
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "alula-broken"
+version = "0.7"
+[project.entry-points.alula]
+broken = "alula_broken"
+[tool.hatch.build.targets.wheel]
+include = ["alula_broken.py"]
+""",
+}
+
+COLORS = """
+from alula import task, workflow
+from alula_demo import Color
+
+
+@task
+def mix(a: Color, b: Color) -> Color:
+    return a.mixed_with(b)
+
+
+@workflow
+def paint(a: Color = Color(0, 0, 0), b: Color = Color(255, 255, 255)) -> Color:
+    return mix(a=a, b=b)
+"""
+
+
+def test_new_plugin(wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path) -> None:
+    """Make a plugin from the template, test and use it; one that cannot be imported is named and stops nothing."""
+    commands = environment(str(wheels["alula-kernel"]), str(wheels["alula"]), "pytest", "hypothesis")
+    alula, python = str(commands / "alula"), str(commands / "python")
+    run_in(tmp_path, alula, "plugins", "new", "alula-demo")
+    run_in(tmp_path, python, "-m", "pip", "install", "--quiet", "./alula-demo")
+    tested = run_in(tmp_path / "alula-demo", python, "-m", "pytest", "-q")
+    assert re.search(r"\d+ passed", tested), tested
+    assert "failed" not in tested
+    assert "alula-demo" in run_in(tmp_path, alula, "plugins", "list")
+    (tmp_path / "paint.py").write_text(COLORS)
+    assert "#7f7f7f" in run_in(tmp_path, alula, "run", "paint.py", "paint")
+    assert "#800000" in run_in(tmp_path, alula, "run", "paint.py", "paint", "--b", "#ff0000", "--a", "#010000")
+
+    broken = tmp_path / "alula-broken"
+    broken.mkdir()
+    for name, text in BROKEN.items():
+        (broken / name).write_text(text)
+    run_in(tmp_path, python, "-m", "pip", "install", "--quiet", "./alula-broken")
+    doctor = run_in(tmp_path, alula, "plugins", "doctor", expect=1)
+    assert "alula-broken 0.7" in doctor
+    assert "a broken plugin" in doctor
+    ran = run_in(tmp_path, alula, "run", "paint.py", "paint")
+    assert "#7f7f7f" in ran
+    assert "alula-broken 0.7" in ran

@@ -76,7 +76,7 @@ def test_what_does_not_fit_into_memory_goes_to_disk(tmp_path: Path) -> None:
 
 def test_without_disk_the_limit_is_an_error() -> None:
     options = {"max_temp_directory_size": "1MB"}
-    with pytest.raises(QueryFailedError, match="(?i)memory|size"):
+    with pytest.raises(QueryFailedError, match=r"(?i)memory|size"):
         DuckDBQuery("limit", SORT, memory_limit="60MB", threads=2, options=options)()
 
 

@@ -257,6 +257,19 @@ class Compilation:
         """Take a new node: into the open conditional if there is one, else into the workflow."""
         (self.nodes if self.conditional is None else self.conditional.pending).append(node)
 
+    def finish(self) -> None:
+        """Refuse a conditional that was left open.
+
+        Raises:
+            CompileError: It has no else case.
+        """
+        if self.conditional is not None:
+            raise CompileError(
+                f"conditional {self.conditional.name!r} has no else",
+                hint="End it with .else_().then(...) or .else_().fail(message).",
+                location=self.conditional.location,
+            )
+
     def call(self, entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a node that runs an entity, and return promises for its outputs.
 
@@ -296,6 +309,7 @@ class Compilation:
         node = NodeBuilder(self.new_id(), title, entity.target(self.app), bindings, location, entity)
         node.sources = sources
         node.overrides = entity._call_overrides()
+        node.name = entity.shown_name
         node.promises = {
             name: Promise(node, name, variable.type) for name, variable in compiled.interface.outputs.items()
         }

@@ -50,6 +50,9 @@ class ConditionalSection:
         return self._case(_checked(expr))
 
     def _case(self, condition: Condition | None) -> Case:
+        # Nodes that were made since the last case, as in the condition itself, are no part of any case: they always run.
+        (self._compilation.nodes if self._outer is None else self._outer.pending).extend(self.pending)
+        self.pending = []
         case = _Case(condition)
         self._cases.append(case)
         return Case(self, case)

@@ -45,6 +45,11 @@ class Entity(ABC):
         return self.name.rpartition(".")[2]
 
     @property
+    def shown_name(self) -> str:
+        """What people see as the name of its actions; empty for `short_name`."""
+        return ""
+
+    @property
     @abstractmethod
     def python_interface(self) -> PythonInterface:
         """Its inputs and outputs as Python knows them."""
@@ -140,7 +145,8 @@ class Entity(ABC):
         values = compiled.bind_arguments(args, kwargs)
         compiled.check_complete(values)
         inputs = compiled.inputs_to_literals(values)
-        return CallRequest(target=self.target(app), inputs=inputs, overrides=self._call_overrides()), compiled
+        target, overrides = self.target(app), self._call_overrides()
+        return CallRequest(target=target, inputs=inputs, overrides=overrides, name=self.shown_name), compiled
 
     def _call_overrides(self) -> Overrides | None:
         return None

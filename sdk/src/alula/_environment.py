@@ -159,13 +159,14 @@ class TaskEnvironment(_Fields):
                 max_inline_bytes=max_inline_io_bytes,
                 queue=queue or self.queue or "",
                 environment_name=self.name,
+                short_name=short_name or "",
             )
             made: type[FunctionTask[Any, Any]] = FunctionTask
             if self.plugin_config is not None:
                 from ._app import current_app
 
                 made = current_app().task_class_for(self.plugin_config)
-            name = f"{self.name}.{short_name or function.__name__}"
+            name = f"{self.name}.{function.__name__}"
             return made(function, name=name, settings=settings, config=self.plugin_config)
 
         return decorate if _func is None else decorate(_func)

@@ -66,6 +66,7 @@ class TaskSettings:
     max_inline_bytes: int | None = None
     queue: str = ""
     environment_name: str = ""
+    short_name: str = ""
 
     def __post_init__(self) -> None:
         retry_policy(self.retries)
@@ -144,6 +145,10 @@ class Task(Entity):
     def python_interface(self) -> PythonInterface:
         assert self._interface is not None
         return self._interface
+
+    @property
+    def shown_name(self) -> str:
+        return self.settings.short_name
 
     @property
     def overridable(self) -> Task:
@@ -271,10 +276,21 @@ class _Overridden(Task):
             if name in settings:
                 raise UsageError(f"override cannot change {name}", hint="Make another task.", location=location)
         self._task: Task = task._task if isinstance(task, _Overridden) else task
-        self._short_name: str = settings.pop("short_name", "") or getattr(task, "_short_name", "")
+        earlier = task._short_name if isinstance(task, _Overridden) else ""
+        self._short_name: str = settings.pop("short_name", "") or earlier
         config = settings.pop("plugin_config", None)
+        self.function = self._task.function
         before: Overrides | None = task._overrides if isinstance(task, _Overridden) else None
         self._overrides: Overrides = override_fields(self._task, before, settings, config, location)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._task, name)  # what only some kinds of tasks have, as `forward`
+
+    @property
+    def shown_name(self) -> str:
+        return self._short_name or self._task.shown_name
 
     @property
     def python_interface(self) -> PythonInterface:
@@ -392,9 +408,11 @@ class DynamicTask(FunctionTask[P, R]):
         token = STATE.set(compilation)
         try:
             assert self.function is not None
-            return compilation, by_name(self.function)(**inputs)
+            returned = by_name(self.function)(**inputs)
         finally:
             STATE.reset(token)
+        compilation.finish()
+        return compilation, returned
 
     def compile_result(self, context: TaskContext, compiled: CompiledInterface, result: Any) -> Outcome:
         from ._workflow import bind_outputs

@@ -304,10 +304,7 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         if inspect.iscoroutine(returned):
             returned.close()
             raise CompileError(f"{self.title} is async, and a workflow must be a plain function", location=self.location)
-        if compilation.conditional is not None:
-            raise CompileError(
-                f"conditional {compilation.conditional.name!r} has no else", location=compilation.conditional.location
-            )
+        compilation.finish()
         return compilation, bind_outputs(compilation, compiled, returned, self.title, self.location)
 
 

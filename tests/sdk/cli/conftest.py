@@ -14,6 +14,7 @@ import pytest
 
 from alula._app import current_app
 from alula._cli import main
+from alula._launch_plan import _made
 
 PROGRAM = [sys.executable, "-m", "alula"]
 """How the command line is started as a program of its own."""
@@ -54,6 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in [name for name in sys.modules if name not in modules and _is_in(sys.modules[name], tmp_path)]:
         del sys.modules[name]
     sys.path[:] = path
+    _made.clear()  # launch plans of modules that are gone
 
 
 def _is_in(module: object, folder: Path) -> bool:

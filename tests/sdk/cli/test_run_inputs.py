@@ -162,7 +162,7 @@ def out(answer: Answer) -> str:
         (("plan",), "7 0.25"),
         (("my_plan", "--x", "8"), "8 0.25"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_values(alula: Run, arguments: tuple[str, ...], printed: str) -> None:
     assert out(alula("run", "show.py", *arguments)) == printed
@@ -303,7 +303,7 @@ def test_a_missing_file_of_inputs_is_named(alula: Run) -> None:
         (("number", "--learning-rat", "1"), "Did you mean --learning-rate?"),
         (("nothing", "--x", "1"), "task show.nothing has no option --x\n  It has no inputs."),
         (("number", "--x", "1", "extra"), "unexpected argument 'extra' after number\n  Inputs are given as --NAME VALUE."),
-        (("switch", "--on", "perhaps"), "unexpected argument 'perhaps'"),
+        (("switch", "--on", "perhaps"), "--on: expected bool, found str 'perhaps'"),
         (("switch", "--on=perhaps"), "--on: expected bool, found str 'perhaps'"),
         (("config", "--config", "{"), "--config: expected Config"),
         (("config", "--config", '{"rate": 1}'), "--config: "),
@@ -316,7 +316,8 @@ def test_a_missing_file_of_inputs_is_named(alula: Run) -> None:
         (("echo", "--value", "@."), "--value: cannot read the file '.': Is a directory"),
         (("size", "--file", "nope.txt"), "--file: there is no file nope.txt"),
         (("size", "--file", "."), "--file: there is no file . (a directory is there)"),
-        (("size", "--file", "nope://bucket/x"), "nope"),
+        (("size", "--file", "nope://bucket/x"), "--file: no storage backend serves the scheme 'nope'"),
+        (("size", "--file", "file:///nope/x"), "--file: there is nothing at file:///nope/x"),
         (("my_plan", "--learning-rate", "1"), "has no option --learning-rate"),
         (("number", "--x", "1", "--no-cache"), "Write it before the file: alula run --no-cache ... show.py number"),
         (("--x", "1"), "--x stands where an entity is expected\n  Name the entity first: alula run show.py ENTITY --x ..."),

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+_DEFAULTS = {
+    # A table that does not exist is not looked for among the variables of whoever is on the call stack.
+    "python_enable_replacements": False,
+    # Nothing is drawn over what the command shows.
+    "enable_progress_bar": False,
+}
+
+
 class DuckDBProvider(enum.Enum):
     """Where the queries of a task run.
 
@@ -51,8 +59,7 @@ def connect(provider: Provider, settings: Mapping[str, Any]) -> duckdb.DuckDBPyC
         connection = provider()
         if not isinstance(connection, duckdb.DuckDBPyConnection):
             raise UsageError(f"the provider must return a DuckDB connection, found {type(connection).__qualname__}")
-    # Otherwise a table that does not exist would be looked for among the variables of whoever is on the call stack.
-    for name, value in {"python_enable_replacements": False, **settings}.items():
+    for name, value in {**_DEFAULTS, **settings}.items():
         try:
             connection.execute(f"SET {name} = {_setting_text(value)}")
         except duckdb.Error as error:

@@ -24,26 +24,39 @@ class StorageFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
 
     Args:
         storage: Where the objects are.
+        folder: Where objects are copied that can only be read from their beginning to their end; made when needed.
     """
 
     protocol = "alula"
     cachable = False
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, folder: str) -> None:
         super().__init__()
         self._objects = storage
+        self._folder = folder
         self._uris: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
         self._streams: list[BinaryIO] = []
 
     def path_of(self, uri: str) -> str:
-        """Return the path under which DuckDB reads an object: its own path if it is a local file."""
+        """Return the path under which DuckDB reads an object: its own path if it is a local file.
+
+        Raises:
+            StorageError: The object does not exist or may not be read.
+        """
         local = self._objects.local_path(uri)
         if local is not None and not _GLOB & set(local):
             return local
         # The name keeps its suffix, by which DuckDB knows compressed files.
         name = "".join(c if c.isalnum() or c in "._-" else "_" for c in name_of(uri))
         path = f"alula://{len(self._uris)}/{name}"
-        self._uris[path] = uri
+        size = self._objects.size(uri)
+        with self._objects.open(uri, "rb") as stream:
+            if size is None or not stream.seekable():  # as of a web server that sends no parts of files
+                copy = f"{self._folder}/{len(self._uris)}-{name}"
+                self._objects.download(uri, copy)
+                return copy
+        self._uris[path], self._sizes[path] = uri, size
         return path
 
     def close(self) -> None:
@@ -72,12 +85,8 @@ class StorageFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
         return path in self._uris
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
-        """Return name, size and kind of an object.
-
-        Raises:
-            StorageError: It cannot be read.
-        """
-        return {"name": path, "size": self._objects.size(self._uris[path]), "type": "file"}
+        """Return name, size and kind of an object."""
+        return {"name": path, "size": self._sizes[path], "type": "file"}
 
     def modified(self, path: str) -> dt.datetime:
         """Return a fixed time: within an attempt an object does not change."""

@@ -14,9 +14,14 @@ from .connections import DuckDBProvider, Provider, check_settings, connect
 from .errors import QueryFailedError
 from .parameters import Bound, ParameterPlan, bind, check_inputs, plan_parameters
 from .statements import Statement, parse
+from .tables import Tables
 
 if TYPE_CHECKING:
     import duckdb
+
+    from alula_kernel.storage import Storage
+
+    from .filesystem import StorageFileSystem
 
 _QUERY_INPUT = "query"
 _ROWS_OF_A_BATCH = 8_192
@@ -142,6 +147,8 @@ class DuckDBQuery(alula.DeclaredTask):
             QueryFailedError: DuckDB could not run a query.
             UsageError: The inputs do not fit the queries.
         """
+        from .filesystem import StorageFileSystem
+
         context = alula.current_context()
         types = {name: variable.type for name, variable in self.compiled(context.app).interface.inputs.items()}
         queries = self._queries
@@ -151,7 +158,8 @@ class DuckDBQuery(alula.DeclaredTask):
         with contextlib.ExitStack() as resources:
             settings = dict(self._options)
             settings.setdefault("temp_directory", f"{context.working_directory}/duckdb")
-            run = _Run(resources, connect(self._provider, settings), context.app.storage)
+            files = StorageFileSystem(context.app.storage, f"{context.working_directory}/duckdb-inputs")
+            run = _Run(resources, connect(self._provider, settings), context.app.storage, files)
             statements = parse(run.connection, queries)
             plan = self._plan(statements, types)
             named = {parameter for statement in statements for parameter in statement.named}
@@ -168,15 +176,18 @@ class _Run:
         resources: What is released at the end.
         connection: Where the queries run.
         storage: Where files are read.
+        files: How DuckDB reads them.
     """
 
-    def __init__(self, resources: contextlib.ExitStack, connection: duckdb.DuckDBPyConnection, storage: Any) -> None:
-        from .filesystem import StorageFileSystem
-        from .tables import Tables
-
+    def __init__(
+        self,
+        resources: contextlib.ExitStack,
+        connection: duckdb.DuckDBPyConnection,
+        storage: Storage,
+        files: StorageFileSystem,
+    ) -> None:
         self._resources = resources
         self.connection = connection
-        files = StorageFileSystem(storage)
         connection.register_filesystem(files)
         resources.callback(files.close)
         resources.callback(connection.close)

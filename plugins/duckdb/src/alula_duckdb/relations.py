@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import alula
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.literals import Dataset
+
+from .connections import quoted_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +46,7 @@ class RelationEncoder(alula.DataFrameEncoder["duckdb.DuckDBPyRelation"]):
 class RelationDecoder(alula.DataFrameDecoder["duckdb.DuckDBPyRelation"]):
     """Makes relations on DuckDB's default connection, where they can be joined and queried with ``duckdb.sql``.
 
-    A Parquet file on the local disk is read when the relation is used, and only as far as needed; others are read first.
+    In another thread than the main one they are on a connection of the thread, and can be joined with each other. A Parquet file on the local disk is read when the relation is used, and only as far as needed; others are read first.
     """
 
     def __init__(self) -> None:
@@ -56,13 +59,12 @@ class RelationDecoder(alula.DataFrameDecoder["duckdb.DuckDBPyRelation"]):
             ValueConversionError: A column is missing, or the bytes are not of the format.
             StorageError: It cannot be read.
         """
-        import duckdb
-
+        connection = _connection()
         names = source.columns or tuple(column.name for column in dataset.columns)
         path = source.storage.local_path(dataset.uri)
         if path is None or dataset.format != "parquet" or not names or set("*?[") & set(path):
-            return duckdb.from_arrow(self._table(dataset, source))
-        return duckdb.read_parquet(path).select(*(duckdb.ColumnExpression(name) for name in names))
+            return connection.from_arrow(self._table(dataset, source))
+        return connection.read_parquet(path).project(", ".join(map(quoted_name, names)))
 
     def _table(self, dataset: Dataset, source: alula.FrameSource) -> Any:
         import pyarrow as pa
@@ -70,6 +72,21 @@ class RelationDecoder(alula.DataFrameDecoder["duckdb.DuckDBPyRelation"]):
         handle = alula.DataFrame.from_dataset(dataset, source.storage)
         table = handle.open(pa.Table).all()
         return table.select(list(source.columns)) if source.columns else table
+
+
+_threads = threading.local()
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """Return the default connection in the main thread, and one for each other thread: DuckDB's do not share them."""
+    import duckdb
+
+    if threading.current_thread() is threading.main_thread():
+        return duckdb.connect(":default:")
+    if not hasattr(_threads, "connection"):
+        _threads.connection = duckdb.connect(":default:").cursor()
+    connection: duckdb.DuckDBPyConnection = _threads.connection
+    return connection
 
 
 def relation_transformer() -> alula.FrameTransformer:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import alula
-from alula_kernel.errors import UsageError
+from alula_kernel.errors import UsageError, ValueConversionError
 from alula_kernel.uris import name_of
 
 from .connections import quoted_name, quoted_text
@@ -105,10 +105,17 @@ class Tables:
         return paths
 
     def _view(self, name: str, reader: str, paths: Sequence[str], columns: Sequence[str]) -> None:
+        import duckdb
+
         chosen = ", ".join(map(quoted_name, columns)) or "*"
         source = f"{reader}([{', '.join(map(quoted_text, paths))}])"
         # A view cannot have parameters; names and paths are quoted, and reader is one of the functions above.
-        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted_name(name)} AS SELECT {chosen} FROM {source}")  # noqa: S608
+        view = f"CREATE OR REPLACE TEMP VIEW {quoted_name(name)} AS SELECT {chosen} FROM {source}"  # noqa: S608
+        try:
+            self._connection.execute(view)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueConversionError(f"input {name!r} cannot be read with {reader}: {reason}") from error
 
     def _uri(self, handle: Any) -> str:
         return self._storage.uri(handle.blob.uri if handle.blob is not None else handle.remote_source or handle.path)

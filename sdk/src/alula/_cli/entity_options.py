@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .._entity import Entity
     from .._interface import CompiledInterface
 
-_BOOLEAN_TEXTS = {"true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n"}
 _DEFAULT_CHARS = 60
 
 
@@ -152,7 +151,7 @@ class EntityCommand(click.Command):
             option = options.get(current)
             if current in negations:
                 yield f"{negations[current].option}=false"
-            elif option is not None and option.switch and (following or "").lower() not in _BOOLEAN_TEXTS:
+            elif option is not None and option.switch and (following is None or following.startswith("-")):
                 yield f"{current}=true"
             elif option is not None and following is not None:
                 yield f"{current}={following}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import UnknownNameError, UsageError, ValueConversionError
 from alula_kernel.types import BYTES, NONE, STR, BlobOf, DatasetOf, LiteralType, Opaque, UnionOf
+from alula_kernel.uris import is_uri
 
 if TYPE_CHECKING:
     from alula_kernel.contracts import Converter
@@ -34,7 +35,7 @@ def value_from_text(text: str, option: str, converter: Converter[Any], compiled:
         return _converted(option, lambda: converter.from_text(text[1:], compiled.context))
     if text.startswith("@"):
         return _converted(option, lambda: _value_from_file(text[1:], converter, compiled))
-    return _converted(option, lambda: converter.from_text(text, compiled.context))
+    return _converted(option, lambda: _from_text(text, converter, compiled))
 
 
 def values_from_file(source: str, compiled: CompiledInterface) -> dict[str, Any]:
@@ -89,11 +90,23 @@ def _converted(option: str, convert: Callable[[], Any]) -> Any:
         raise type(problem)(problem.message, hint=problem.hint, location=option) from None
 
 
+def _from_text(text: str, converter: Converter[Any], compiled: CompiledInterface) -> Any:
+    """Make a value from text. What is at a URI must be there now, and not only when a task reads it."""
+    value = converter.from_text(text, compiled.context)
+    wanted = _without_none(converter.literal_type)
+    if isinstance(wanted, (BlobOf, DatasetOf)) and is_uri(text):
+        there = compiled.context.storage.exists(text)
+        # Not every protocol can tell whether a folder exists.
+        if not there and not (isinstance(wanted, BlobOf) and wanted.directory):
+            raise ValueConversionError(f"there is nothing at {text}")
+    return value
+
+
 def _value_from_file(source: str, converter: Converter[Any], compiled: CompiledInterface) -> Any:
     """Read a value from a file, in the way that its type asks for."""
     wanted = _without_none(converter.literal_type)
     if isinstance(wanted, (BlobOf, DatasetOf, Opaque)) and source != "-":
-        return converter.from_text(source, compiled.context)  # the file itself is the value
+        return _from_text(source, converter, compiled)  # the file itself is the value
     if wanted == BYTES:
         from alula_kernel.literals import Bytes
 

@@ -285,7 +285,9 @@ class File(Handle[F]):
 
     def _copy_to(self, local_path: str) -> str:
         self._require_content()
-        target = Path(local_path) / self._local_name if local_path.endswith("/") or Path(local_path).is_dir() else local_path
+        target = (
+            Path(local_path) / self._local_name if local_path.endswith("/") or Path(local_path).is_dir() else local_path
+        )
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         if self._source:
             self.storage.download(self._source, str(Path(target).absolute()))
