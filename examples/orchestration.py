@@ -103,10 +103,10 @@ async def survey(stations: list[str]) -> Survey:
     estimates = await asyncio.gather(*[estimate.aio(station, others=measured) for station in silent])
     readings = [*measured, *estimates]
 
-    # Try, and try again with more.
+    # Try, and try again with more. A task that is killed for its memory, as in a pod, raises OOMError.
     try:
         grid_points = await interpolate(readings)
-    except MemoryError:
+    except (MemoryError, errors.OOMError):
         roomy = interpolate.override(resources=Resources(cpu=1, memory="800Mi"))
         grid_points = await roomy(readings)
 

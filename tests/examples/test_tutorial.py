@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MARK = '% skip: next "run by tests/examples/test_tutorial.py, where the folder examples is"\n'
+MARK = "% run by tests/examples/test_tutorial.py, where the folder examples is\n% skip: next\n"
 SESSION = re.compile(re.escape(MARK) + r"```console\n\$ (?P<command>.+)\n(?P<output>(?:.+\n)+)```")
 PAGES = sorted(page.name for page in (ROOT / "docs" / "tutorial").glob("*.md") if MARK in page.read_text("utf-8"))
 

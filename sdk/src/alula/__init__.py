@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from alula_kernel import errors
+    from . import errors, file_types, report
     from alula_kernel.engine import RunOptions
     from alula_kernel.errors import NonRecoverableError, RecoverableError
     from alula_kernel.hashing import HashMethod
 
-    from . import _report as report
     from ._app import App, current_app
     from ._body import IgnoreOutputs
     from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
     from ._checkpoint import Checkpoint, latest_checkpoint
     from ._conditional import conditional
     from ._context import ctx, current_context, logger
-    from ._data import file_types
     from ._data.columns import kwtypes
     from ._data.dataframe import DataFrame, StructuredDataset, register_dataframe_handler
     from ._data.dataframe_converter import FrameTransformer
@@ -149,7 +147,7 @@ _HOMES = {
 }
 """The module in which each public name is defined."""
 
-_MODULES = {"errors": "alula_kernel.errors", "file_types": "._data.file_types", "report": "._report"}
+_MODULES = {"errors": ".errors", "file_types": ".file_types", "report": ".report"}
 """Public modules, by the name under which they are reached."""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from alula_kernel.errors import UsageError
+from alula_kernel.errors import UnknownNameError, UsageError
 from alula_kernel.specs import CacheSpec
 
 _BEHAVIOURS = {
@@ -172,3 +172,14 @@ def cache_spec(
         serialize=cache.serialize,
         ignored_inputs=tuple(cache.ignored_inputs),
     )
+
+
+def check_ignored_inputs(cache: Cache | CacheSpec | None, inputs: Collection[str]) -> None:
+    """Refuse ignored inputs that the task does not have.
+
+    Raises:
+        UnknownNameError: There is no such input.
+    """
+    for name in cache.ignored_inputs if cache is not None else ():
+        if name not in inputs:
+            raise UnknownNameError.among("ignored cache input", name, inputs)

@@ -12,7 +12,7 @@ import msgspec
 from alula_kernel import specs
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
 
-from ._cache import cache_spec
+from ._cache import cache_spec, check_ignored_inputs
 from ._resources import resource_spec
 
 if TYPE_CHECKING:
@@ -140,8 +140,19 @@ def override_fields(
     """Turn the settings of one call into overrides of a task's spec, on top of earlier ones.
 
     Raises:
-        CompileError: A setting is unknown, or the node runs something without settings.
+        UsageError: A setting is unknown or wrong, or the node runs something without settings.
     """
+    try:
+        return _override_fields(entity, before, settings, task_config, location)
+    except UsageError as problem:
+        if problem.location.rpartition(":")[2].isdigit():
+            raise
+        raise type(problem)(problem.message, hint=problem.hint, location=location) from None
+
+
+def _override_fields(
+    entity: Entity | None, before: specs.Overrides | None, settings: Mapping[str, Any], task_config: Any, location: str
+) -> specs.Overrides:
     task = getattr(entity, "overridable", None)
     if task is None:
         title = entity.title if entity is not None else "this node"
@@ -168,6 +179,7 @@ def override_fields(
             where=task.title,
             source=task.source(),
         )
+        check_ignored_inputs(fields["cache"], task.python_interface.inputs)
     resources = {name: settings[name] for name in _RESOURCE_SETTINGS if settings.get(name) is not None}
     if resources:
         fields["resources"] = resource_spec(**resources)

@@ -196,6 +196,7 @@ class Promise(Chainable):
 
     def _compare(self, sign: str, other: object) -> Expression:
         _check_comparable(self)
+        _check_kinds(self, sign, other)
         shown = other._title() if isinstance(other, Promise) else repr(other)
         return Expression(Comparison(sign, self._binding(), _operand(other)), f"{self._title()} {sign} {shown}")
 
@@ -297,6 +298,32 @@ def _check_comparable(promise: Promise) -> None:
                 hint="Compare a primitive inside it, as p.field or p[0].",
                 location=call_site(),
             )
+
+
+def _check_kinds(promise: Promise, sign: str, other: object) -> None:
+    """Refuse comparisons that cannot come out, as of text with a number, when the workflow is compiled."""
+    left = _kind(promise._type)
+    right = _kind(other._type) if isinstance(other, Promise) else _KINDS.get(type(other), "")
+    if not left or not right or left == right:
+        return
+    shown = display(other._type) if isinstance(other, Promise) else f"{type(other).__name__} {other!r}"
+    raise PromiseUseError(
+        f"{promise._title()} is {display(promise._type)}, which cannot be compared with {shown} by {sign}",
+        hint="Compare values of one kind: numbers with numbers, text with text.",
+        location=call_site(),
+    )
+
+
+_KINDS = {bool: "bool", int: "number", float: "number", str: "str"}
+_SIMPLE_KINDS = {"bool": "bool", "int": "number", "float": "number", "str": "str"}
+
+
+def _kind(literal_type: LiteralType) -> str:
+    """Return what a type can be compared with; empty if that is not known."""
+    if isinstance(literal_type, UnionOf):
+        kinds = {_kind(variant) for variant in literal_type.variants if variant != NONE}
+        return kinds.pop() if len(kinds) == 1 else ""
+    return _SIMPLE_KINDS.get(literal_type.kind, "") if isinstance(literal_type, Simple) else ""
 
 
 def _parts(literal_type: LiteralType) -> list[str]:

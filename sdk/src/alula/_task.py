@@ -13,7 +13,7 @@ from alula_kernel.errors import CompileError, UnknownNameError, UsageError
 from alula_kernel.specs import EntityId, Interface, Overrides, TaskSpec, WorkflowSpec
 
 from ._body import make_body
-from ._cache import Cache, CacheRequest, as_cache, cache_spec
+from ._cache import Cache, CacheRequest, as_cache, cache_spec, check_ignored_inputs
 from ._compile import Compilation
 from ._entity import Entity
 from ._interface import (
@@ -184,7 +184,7 @@ class Task(Entity):
     def _make_spec(self, app: App) -> TaskSpec:
         settings = self.settings
         compiled = self.compiled(app)
-        _check_ignored_inputs(settings.cache, compiled.interface, self.title)
+        check_ignored_inputs(settings.cache, compiled.inputs)
         docs = settings.docs
         return TaskSpec(
             id=self.id(app),
@@ -451,12 +451,6 @@ def _check_annotations(function: Callable[..., Any], title: str, pickle_untyped:
                 hint=f"Write `{name}: <type>`, or pass pickle_untyped=True.",
                 location=source_location(function),
             )
-
-
-def _check_ignored_inputs(cache: Cache | None, interface: Interface, title: str) -> None:
-    for name in cache.ignored_inputs if cache is not None else ():
-        if name not in interface.inputs:
-            raise UnknownNameError.among("ignored cache input", name, interface.inputs, location=title)
 
 
 @overload

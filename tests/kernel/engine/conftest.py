@@ -8,10 +8,9 @@ stand for what comes from elsewhere: `Remote`, an executor whose attempts live o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -57,6 +56,7 @@ from alula_kernel.specs import (
     LaunchPlanSpec,
     ListBinding,
     LiteralBinding,
+    MapBinding,
     MapTarget,
     Node,
     Reference,
@@ -92,7 +92,7 @@ def to_plain(literal: Literal) -> Any:
 
 
 def to_binding(value: Any) -> Binding:
-    if isinstance(value, (LiteralBinding, Reference, ListBinding)):
+    if isinstance(value, (LiteralBinding, Reference, ListBinding, MapBinding)):
         return value
     return LiteralBinding(to_literal(value))
 
@@ -516,14 +516,3 @@ def make_journal() -> Callable[..., Journal]:
 @pytest.fixture(scope="session")
 def in_loop() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     return run_loop
-
-
-@pytest.fixture(autouse=True)
-def no_hanging() -> Iterator[None]:
-    """End the whole run with all stacks if a test hangs; nothing here takes a minute."""
-    import faulthandler
-
-    faulthandler.dump_traceback_later(180, exit=True)
-    with contextlib.ExitStack() as stack:
-        stack.callback(faulthandler.cancel_dump_traceback_later)
-        yield

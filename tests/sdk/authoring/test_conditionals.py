@@ -328,13 +328,35 @@ def test_lists_and_records_cannot_be_compared() -> None:
         flow(x=[1])
 
 
-def test_unlike_types_cannot_be_compared_when_the_workflow_runs() -> None:
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda s, n, b: s > 3, "workflow input 's' is str, which cannot be compared with int 3 by >"),
+        (lambda s, n, b: s == n, "is str, which cannot be compared with int by =="),
+        (lambda s, n, b: n == "a", "is int, which cannot be compared with str 'a' by =="),
+        (lambda s, n, b: b == 1, "is bool, which cannot be compared with int 1 by =="),
+        (lambda s, n, b: n == True, "is int, which cannot be compared with bool True by =="),  # noqa: E712
+    ],
+)
+def test_unlike_types_cannot_be_compared(write: Callable[[Any, Any, Any], Any], message: str) -> None:
     @workflow
-    def flow(x: str) -> None:
-        conditional("c").if_(x > 3).then(note(x=1.0)).else_().then(note(x=2.0))
+    def flow(s: str, n: int, b: bool) -> None:
+        conditional("c").if_(write(s, n, b)).then(note(x=1.0)).else_().then(note(x=2.0))
 
-    with pytest.raises(errors.UsageError, match="cannot compare str > int|str.*int"):
-        flow(x="a")
+    with pytest.raises(errors.PromiseUseError) as caught:
+        flow(s="a", n=1, b=True)
+    assert message in str(caught.value)
+
+
+def test_what_comes_out_only_when_the_workflow_runs_fails_the_run() -> None:
+    @workflow
+    def flow(x: dict) -> None:  # type: ignore[type-arg]
+        conditional("c").if_(x["a"] > 3).then(note(x=1.0)).else_().then(note(x=2.0))
+
+    assert flow(x={"a": 4}) is None
+    with pytest.raises(errors.RuntimeUserError, match="cannot compare str > int") as caught:
+        flow(x={"a": "text"})
+    assert caught.value.code == "NotComparable"
 
 
 def test_outside_of_a_workflow_there_are_no_conditionals() -> None:

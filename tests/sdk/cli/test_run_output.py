@@ -169,10 +169,11 @@ def test_items_of_a_map_are_counted(alula: Run) -> None:
     assert len(answer.err.splitlines()) == 9
 
 
-def test_verbose_tells_starts(alula: Run) -> None:
-    answer = alula("run", "-v", "prog.py", "wf", "--x", "3")
+def test_verbose_tells_starts(program: Run) -> None:
+    answer = program("run", "-v", "prog.py", "wf", "--x", "3")
     assert "n0 noisy: started\n" in answer.err
-    assert alula("run", "-vv", "prog.py", "wf", "--x", "3").code == 0
+    assert "DEBUG" not in answer.err
+    assert "DEBUG alula.plugins: loaded alula" in program("run", "-vv", "prog.py", "wf", "--x", "3").err
 
 
 def test_answers_open_gates(alula: Run) -> None:
@@ -229,9 +230,9 @@ def test_a_failure_shows_the_users_traceback_only(alula: Run, folder: object) ->
         "n0 broken: failed after 2 attempts in TIME: ValueError: no 3\n"
         "error: prog.broken (n0) failed after 2 attempts\n"
         "Traceback (most recent call last):\n"
-        f'  File "{path}", line 39, in broken\n    return inner(x)\n'
+        f'  File "{path}", line 36, in broken\n    return inner(x)\n'
         + ("           ^^^^^^^^\n" if "^^^^" in answer.err else "")
-        + f'  File "{path}", line 43, in inner\n    raise ValueError(f"no {{x}}")\n'
+        + f'  File "{path}", line 40, in inner\n    raise ValueError(f"no {{x}}")\n'
         "ValueError: no 3\n"
         "run RUN failed after TIME\n"
     )
