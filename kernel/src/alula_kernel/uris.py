@@ -42,8 +42,7 @@ def uri_of(path_or_uri: str | os.PathLike[str]) -> str:
     text = os.fspath(path_or_uri)
     if is_uri(text):
         return text
-    path = _absolute(text)
-    return f"file://{path if _PLAIN_PATH.fullmatch(path) else _quote(path)}"
+    return f"file://{_quote(_absolute(text))}"
 
 
 def path_of(path_or_uri: str | os.PathLike[str]) -> str:
@@ -160,6 +159,8 @@ def _without_null(path: str) -> str:
 
 
 def _quote(path: str) -> str:
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     from urllib.parse import quote_from_bytes
 
     return quote_from_bytes(os.fsencode(path), _PATH_SAFE)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import errors, file_types, report
     from alula_kernel.engine import RunOptions
     from alula_kernel.errors import NonRecoverableError, RecoverableError
     from alula_kernel.hashing import HashMethod
 
+    from . import errors, file_types, report
     from ._app import App, current_app
     from ._body import IgnoreOutputs
     from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ._data.pickle import Pickle
     from ._data.renderers import ArrowRenderer, TopFrameRenderer
     from ._data.schema import Schema
-    from ._decorators import ClassDecorator
     from ._declared import DeclaredTask
+    from ._decorators import ClassDecorator
     from ._docs import Documentation, SourceCode
     from ._echo import Echo
     from ._environment import TaskEnvironment

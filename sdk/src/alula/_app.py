@@ -36,7 +36,18 @@ class Entities:
     def __init__(self) -> None:
         self._specs: dict[EntityId, EntitySpec] = {}
         self._objects: weakref.WeakValueDictionary[EntityId, Entity] = weakref.WeakValueDictionary()
+        self._references: dict[EntityId, Entity] = {}
+        self._kept: dict[int, tuple[weakref.ref[EntitySpec], list[Entity]]] = {}
         self._lock = threading.Lock()
+
+    def keep(self, spec: EntitySpec, entities: list[Entity]) -> None:
+        """Keep entities alive for as long as a spec that runs them is."""
+        key = id(spec)
+        self._kept[key] = (weakref.ref(spec, lambda _gone: self._kept.pop(key, None) and None), entities)
+
+    def refer(self, entity: Entity, entity_id: EntityId) -> None:
+        """Note that an id stands for something that is registered elsewhere."""
+        self._references[entity_id] = entity
 
     def identify(self, entity: Entity) -> EntityId:
         """Give an entity its id."""
@@ -63,6 +74,8 @@ class Entities:
         """
         spec = self._specs.get(entity_id)
         if spec is None:
+            if entity_id in self._references:
+                return self._references[entity_id].spec(current_app())
             raise UnknownNameError.among(entity_id.kind, entity_id.name, [i.name for i in self._specs])
         return spec
 

@@ -42,6 +42,7 @@ from ._state import call_site
 if TYPE_CHECKING:
     from ._app import App
     from ._conditional import ConditionalSection
+    from ._context import TaskContext
     from ._entity import Entity
     from ._interface import CompiledInterface
 
@@ -200,7 +201,7 @@ _tuples: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 def _together(output_tuple: type, names: tuple[str, ...]) -> type:
     """Return the class of a tuple of promises: the user's own NamedTuple, or one with fields ``o0``, ``o1`` ..."""
     if output_tuple is tuple:
-        base: type = collections.namedtuple("Outputs", names)  # noqa: PYI024 - the fields are known only now
+        base: type = collections.namedtuple("Outputs", names)  # type: ignore[misc]  # the fields are known only now
         return type("Outputs", (_Together, base), {"__slots__": ()})
     made = _tuples.get(output_tuple)
     if made is None:
@@ -235,15 +236,18 @@ class Compilation:
         app: The application, for converters and entities.
         prefix: Put before node numbers: ``n`` for workflows, ``dn`` for dynamic tasks.
         title: How messages name the workflow.
+        context: The running task that compiles a graph, if it is one.
     """
 
     compiling = True
 
-    def __init__(self, app: App, prefix: str, title: str) -> None:
+    def __init__(self, app: App, prefix: str, title: str, context: TaskContext | None = None) -> None:
         self.app = app
+        self.context = context
         self.prefix = prefix
         self.title = title
         self.nodes: list[NodeBuilder] = []
+        self.entities: list[Entity] = []
         self.conditional: ConditionalSection | None = None
         self._count = 0
 
@@ -269,6 +273,57 @@ class Compilation:
                 hint="End it with .else_().then(...) or .else_().fail(message).",
                 location=self.conditional.location,
             )
+
+    def build(self, location: str) -> tuple[Node, ...]:
+        """Return the finished nodes in an order in which everything comes after what it needs.
+
+        Args:
+            location: ``file:line`` of the workflow.
+
+        Raises:
+            CompileError: There is a cycle, or two nodes have one id.
+        """
+        self._check_ids()
+        return tuple(node.build() for node in self._ordered(location))
+
+    def _check_ids(self) -> None:
+        ids: set[str] = set()
+        for node in self.nodes:
+            if node.id in ids:
+                raise CompileError(
+                    f"two nodes of {self.title} are called {node.id!r}",
+                    hint="Give them different names in with_overrides(node_name=...).",
+                    location=node.location,
+                )
+            ids.add(node.id)
+
+    def _ordered(self, location: str) -> list[NodeBuilder]:
+        """Walk from every node to what it needs, depth first, without recursion: chains may be long."""
+        own = {id(node) for node in self.nodes}
+        ordered: list[NodeBuilder] = []
+        begun: dict[int, bool] = {}  # by node: whether it is finished
+        for start in self.nodes:
+            if id(start) in begun:
+                continue
+            begun[id(start)] = False
+            stack = [(start, iter([*start.upstream, *start.data_sources()]))]
+            while stack:
+                node, needed = stack[-1]
+                before = next((n for n in needed if not begun.get(id(n), False)), None)
+                if before is None:
+                    begun[id(node)] = True
+                    ordered.append(node)
+                    stack.pop()
+                elif id(before) in begun:
+                    raise CompileError(
+                        f"{self.title} has a cycle through {node.title} ({node.id}) and {before.title} ({before.id})",
+                        hint="Remove one of the orderings that make the cycle.",
+                        location=location,
+                    )
+                else:
+                    begun[id(before)] = False
+                    stack.append((before, iter([*before.upstream, *before.data_sources()])))
+        return [node for node in ordered if id(node) in own]
 
     def call(self, entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make a node that runs an entity, and return promises for its outputs.
@@ -308,6 +363,7 @@ class Compilation:
             )
         node = NodeBuilder(self.new_id(), title, entity.target(self.app), bindings, location, entity)
         node.sources = sources
+        self.entities.append(entity)
         node.overrides = entity._call_overrides()
         node.name = entity.shown_name
         node.promises = {

@@ -83,9 +83,9 @@ class TaskContext:
         return ActionId(self.attempt.action, self.attempt.run, self.attempt.project, self.attempt.domain)
 
     @property
-    def compilation_state(self) -> None:
-        """None: nothing is being compiled."""
-        return
+    def compilation_state(self) -> Compilation | None:
+        """The graph that a dynamic task is making, with its ``nodes`` so far; None in other tasks."""
+        return _compilation()
 
     @property
     def execution_id(self) -> ExecutionId:
@@ -195,7 +195,7 @@ class ExecutionId:
 def ctx() -> TaskContext | None:
     """Return the context of the running task; None outside of one."""
     state = STATE.get()
-    return state if isinstance(state, TaskContext) else None
+    return state if state is None or isinstance(state, TaskContext) else state.context
 
 
 def current_context() -> Any:
@@ -213,6 +213,11 @@ def _outside() -> Any:
     return OutsideContext(current_app())
 
 
+def _compilation() -> Compilation | None:
+    state = STATE.get()
+    return None if isinstance(state, TaskContext) else state
+
+
 class OutsideContext:
     """What `current_context` gives outside of a task: a folder and a logger, and nothing of a run."""
 
@@ -226,8 +231,7 @@ class OutsideContext:
     @property
     def compilation_state(self) -> Compilation | None:
         """The workflow that is being compiled, with its ``nodes`` so far; None if none is."""
-        state = STATE.get()
-        return state if state is not None and state.compiling else None  # type: ignore[return-value]
+        return _compilation()
 
     @property
     def execution_date(self) -> dt.datetime:

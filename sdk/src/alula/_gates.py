@@ -168,8 +168,14 @@ class LocalGateKeeper(GateKeeper):
         answered: asyncio.Future[str] = loop.create_future()
 
         def read() -> None:
-            line = input(prompt)
-            loop.call_soon_threadsafe(lambda: None if answered.done() else answered.set_result(line))
+            try:
+                line = input(prompt)
+            except (EOFError, OSError, ValueError):  # the terminal was closed
+                line = ""
+            try:
+                loop.call_soon_threadsafe(lambda: None if answered.done() else answered.set_result(line))
+            except RuntimeError:  # the run has ended without the answer
+                pass
 
         threading.Thread(target=read, name="alula-gate", daemon=True).start()
         return await answered

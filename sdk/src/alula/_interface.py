@@ -19,6 +19,7 @@ from alula_kernel.specs import Interface, Variable
 from alula_kernel.types import NONE as NONE_TYPE
 from alula_kernel.types import UnionOf
 
+from ._promise import Promise
 from ._state import callers_locals
 
 MISSING: Any = inspect.Parameter.empty
@@ -301,6 +302,11 @@ class CompiledInterface:
             try:
                 literals[name] = converters[name].to_literal(value, context)
             except ValueConversionError as problem:
+                if isinstance(value, Promise):
+                    raise UsageError(
+                        f"input {name!r} of {self.where} is a promise, {value!r}, and there is no workflow around the call",
+                        hint="Call it in the workflow that made the promise.",
+                    ) from None
                 raise _at(problem, f"input {name!r} of {self.where}") from None
         return literals
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
-from alula_kernel.specs import EntitySpec, Interface, MapTarget, Node, Overrides, Reference, Target, WorkflowSpec
+from alula_kernel.specs import Interface, MapTarget, Node, Overrides, Reference, Target, WorkflowSpec
 
 from ._entity import Entity
 from ._interface import PythonInterface, optional_output
 from ._launch_plan import LaunchPlan
 from ._promise import Promise
+from ._reference import ReferenceEntity
 from ._state import call_site
 from ._task import Task
 from ._workflow import WorkflowBase
@@ -105,17 +106,17 @@ class MapTask(Entity):
     def _literal_bound(self) -> dict[str, Any]:
         return {name: value for name, value in self.bound.items() if not isinstance(value, Promise)}
 
-    def _spec_and_target(self, app: App, given: Mapping[str, Any]) -> tuple[EntitySpec, MapTarget]:
-        spec = self.mapped_entity.spec(app)
-        mapped = tuple(name for name in spec.interface.inputs if name in given and name not in self.bound)
-        return spec, MapTarget(
+    def _target(self, app: App, given: Container[str]) -> MapTarget:
+        self.mapped_entity.target(app)
+        interface = self.mapped_entity.compiled(app).interface
+        return MapTarget(
             entity=self.mapped_entity.id(app),
-            mapped=mapped,
+            mapped=tuple(name for name in interface.inputs if name in given and name not in self.bound),
             concurrency=self.concurrency,
             min_successes=self.min_successes,
             min_success_ratio=self.min_success_ratio,
             run_all=self.run_all_sub_nodes,
-            results=tuple(spec.interface.outputs),
+            results=tuple(interface.outputs),
             optional=self.tolerant,
         )
 
@@ -124,7 +125,7 @@ class MapTask(Entity):
 
     def target(self, app: App) -> Target:
         names = {n for n in self.mapped_entity.python_interface.inputs if n not in self._left_out}
-        return self._spec_and_target(app, dict.fromkeys(names))[1]
+        return self._target(app, names)
 
     _left_out: frozenset[str] = frozenset()
 
@@ -169,7 +170,7 @@ class MapTask(Entity):
 
     def spec(self, app: App) -> WorkflowSpec:
         """Return a workflow of one node: how a map is run at top level."""
-        _inner, target = self._spec_and_target(app, self.compiled(app).inputs)
+        target = self._target(app, self.compiled(app).inputs)
         interface: Interface = self.compiled(app).interface
         node = Node(
             id="n0",
@@ -218,7 +219,7 @@ def map_task(
         target = target.func
     if isinstance(target, MapTask):
         raise CompileError("a map cannot be mapped again", hint="Map over a workflow that maps.", location=location)
-    if not isinstance(target, (Task, WorkflowBase, LaunchPlan)):
+    if not isinstance(target, (Task, WorkflowBase, LaunchPlan, ReferenceEntity)):
         raise UsageError(
             f"map_task takes a task, workflow or launch plan, found {type(target).__qualname__}", location=location
         )

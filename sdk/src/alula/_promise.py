@@ -234,13 +234,13 @@ def _refusal(name: str, use: str, hint: str) -> Callable[..., NoReturn]:
 
 _COMPUTE = "Write a task that computes it."
 _OPERATORS = {
-    **{"add": "+", "sub": "-", "mul": "*", "matmul": "@", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"},
-    **{"lshift": "<<", "xor": "^"},
+    "add": "+", "sub": "-", "mul": "*", "matmul": "@", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
+    "lshift": "<<", "xor": "^",
 }
 _CONVERSIONS = {
-    **{"neg": "-", "pos": "+", "invert": "~", "abs": "abs()", "round": "round()", "int": "int()", "float": "float()"},
-    **{"complex": "complex()", "index": "an index or a count", "bytes": "bytes()", "divmod": "divmod()"},
-    **{"trunc": "trunc()", "floor": "floor()", "ceil": "ceil()"},
+    "neg": "-", "pos": "+", "invert": "~", "abs": "abs()", "round": "round()", "int": "int()", "float": "float()",
+    "complex": "complex()", "index": "an index or a count", "bytes": "bytes()", "divmod": "divmod()",
+    "trunc": "trunc()", "floor": "floor()", "ceil": "ceil()",
 }
 _OTHER_USES = {
     "and": ("was joined with &", "Join comparisons: (a.is_true()) & (b > 1)."),

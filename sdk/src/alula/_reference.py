@@ -63,6 +63,7 @@ class ReferenceEntity(Entity):
         return self.reference
 
     def target(self, app: App) -> Target:
+        app.entities.refer(self, self.reference)
         return EntityTarget(self.reference)
 
     def spec(self, app: App) -> EntitySpec:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._aio import WithAio
-from ._state import STATE
 
 if TYPE_CHECKING:
     from alula_kernel.storage import Storage
@@ -208,10 +207,10 @@ def dependencies_html() -> str:
 
 
 def _running_report() -> Report | None:
-    from ._context import TaskContext
+    from ._context import ctx
 
-    state = STATE.get()
-    return state.report if isinstance(state, TaskContext) else None
+    context = ctx()
+    return context.report if context is not None else None
 
 
 def _enabled_report(what: str) -> Report | None:

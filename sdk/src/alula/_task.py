@@ -15,6 +15,7 @@ from alula_kernel.specs import EntityId, Interface, Overrides, TaskSpec, Workflo
 from ._body import make_body
 from ._cache import Cache, CacheRequest, as_cache, cache_spec, check_ignored_inputs
 from ._compile import Compilation
+from ._context import ctx
 from ._entity import Entity
 from ._interface import (
     CompiledInterface,
@@ -404,7 +405,8 @@ class DynamicTask(FunctionTask[P, R]):
     def _compile_body(self, /, **inputs: Any) -> Any:
         """Run the function with calls of entities making nodes."""
         context = STATE.get()
-        compilation = Compilation(context.app, "dn", self.title)  # type: ignore[union-attr]
+        assert context is not None
+        compilation = Compilation(context.app, "dn", self.title, ctx())
         token = STATE.set(compilation)
         try:
             assert self.function is not None
@@ -424,9 +426,10 @@ class DynamicTask(FunctionTask[P, R]):
         graph = WorkflowSpec(
             id=EntityId("workflow", self.name),
             interface=Interface(outputs=compiled.interface.outputs),
-            nodes=tuple(node.build() for node in compilation.nodes),
+            nodes=compilation.build(self.location),
             outputs=outputs,
         )
+        context.app.entities.keep(graph, compilation.entities)
         return Outcome(kind=SUCCEEDED, graph=graph)
 
 

@@ -106,7 +106,7 @@ class WorkflowBase(Entity):
         spec = WorkflowSpec(
             id=self.id(app),
             interface=self.compiled(app).interface,
-            nodes=_built(compilation, self.title, self.location),
+            nodes=compilation.build(self.location),
             outputs=outputs,
             failure_policy=self.failure_policy.value,
             on_failure=self._failure_node(app),
@@ -119,6 +119,7 @@ class WorkflowBase(Entity):
         )
         self._spec = (app, spec)
         app.entities.add(spec)
+        app.entities.keep(spec, compilation.entities)
         return spec
 
     def _compile_once(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
@@ -145,6 +146,12 @@ class WorkflowBase(Entity):
         handler = self.on_failure
         if handler is None:
             return None
+        if not isinstance(handler, Entity):
+            raise CompileError(
+                f"on_failure of {self.title} must be a task or workflow, found {type(handler).__qualname__}",
+                hint="Decorate the function with @task.",
+                location=self.location,
+            )
         handler.spec(app)
         wanted = handler.compiled(app).interface.inputs
         have = self.compiled(app).interface.inputs
@@ -174,50 +181,6 @@ class WorkflowBase(Entity):
                     location=handler.location,
                 )
         return Node(id="fn0", target=EntityTarget(handler.id(app)), location=self.location)
-
-
-def _built(compilation: Compilation, title: str, location: str) -> tuple[Node, ...]:
-    """Return the nodes in an order in which everything comes after what it needs.
-
-    Raises:
-        CompileError: There is a cycle, or two nodes have one id.
-    """
-    ordered: list[NodeBuilder] = []
-    state: dict[int, int] = {}
-    builders = compilation.nodes
-    for start in builders:
-        stack = [(start, iter([*start.upstream, *start.data_sources()]))]
-        if state.get(id(start)) == 2:
-            continue
-        state[id(start)] = 1
-        while stack:
-            node, needed = stack[-1]
-            for before in needed:
-                if state.get(id(before)) == 1:
-                    raise CompileError(
-                        f"{title} has a cycle through {node.title} ({node.id}) and {before.title} ({before.id})",
-                        hint="Remove one of the orderings that make the cycle.",
-                        location=location,
-                    )
-                if id(before) not in state:
-                    state[id(before)] = 1
-                    stack.append((before, iter([*before.upstream, *before.data_sources()])))
-                    break
-            else:
-                state[id(node)] = 2
-                ordered.append(node)
-                stack.pop()
-    own = {id(node) for node in builders}
-    ids: dict[str, NodeBuilder] = {}
-    for node in builders:
-        if node.id in ids:
-            raise CompileError(
-                f"two nodes of {title} are called {node.id!r}",
-                hint="Give them different names in with_overrides(node_name=...).",
-                location=node.location,
-            )
-        ids[node.id] = node
-    return tuple(node.build() for node in ordered if id(node) in own)
 
 
 def bind_outputs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -304,14 +305,19 @@ def test_hundreds_of_nodes() -> None:
     assert wide(n=500) == 499 * 500
 
 
-def test_an_entity_made_inside() -> None:
+def test_an_entity_made_inside_lives_as_long_as_it_is_needed() -> None:
+    @task
+    def collect(x: int) -> int:
+        gc.collect()
+        return x
+
     @dynamic
     def makes(n: int) -> int:
         @task
         def local(x: int) -> int:
             return x + n
 
-        return local(x=1)
+        return local(x=collect(x=1))  # type: ignore[no-any-return]
 
     assert makes(n=4) == 5
     assert makes(n=5) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -294,6 +295,24 @@ def test_a_workflow_function_may_use_plain_python_at_compile_time(kind: str) -> 
         return total(numbers=[double(x=i) for i in containers[kind]])
 
     assert flow() == 6
+
+
+def test_entities_made_in_the_body_live_as_long_as_the_workflow() -> None:
+    @workflow
+    def flow(x: int) -> int:
+        @task
+        def local(x: int) -> int:
+            return x + 1
+
+        @workflow
+        def sub(x: int) -> int:
+            return local(x=x)
+
+        return alula.conditional("c").if_(x > 0).then(sub(x=x)).else_().then(local(x=x))
+
+    for x in (1, -1):
+        gc.collect()
+        assert flow(x=x) == x + 1
 
 
 def test_a_failure_names_the_task_and_keeps_what_ran() -> None:

@@ -6,6 +6,8 @@ import os
 import pty
 import re
 import select
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -56,20 +58,36 @@ def quick() -> int:
 """
 
 
+# Makes the terminal on stdin the controlling one, as a shell does, so that Ctrl-C becomes a signal.
+CONTROLLED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Terminal:
     """A program on a terminal of its own.
 
     Args:
         folder: Its working directory.
         arguments: Arguments of ``alula run``.
+        term: Kind of the terminal.
     """
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.environ.update(TERM="xterm", LINES="30", COLUMNS="100", PYTHONUTF8="1", NO_COLOR="1")
-            os.execvp(PROGRAM[0], [*PROGRAM, "run", *arguments])
+    def __init__(self, folder: Path, *arguments: str, term: str = "xterm") -> None:
+        self._fd, inner = pty.openpty()
+        environment = {"TERM": term, "LINES": "30", "COLUMNS": "100", "PYTHONUTF8": "1", "NO_COLOR": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CONTROLLED, *PROGRAM, "run", *arguments],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            cwd=folder,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        os.close(inner)
         self.shown = ""
 
     def write(self, text: str) -> None:
@@ -88,7 +106,7 @@ class Terminal:
         while self._read(30):
             pass
         os.close(self._fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._process.wait(30)
 
     def _read(self, seconds: float) -> bool:
         """Read what there is; False at the end."""
@@ -167,21 +185,11 @@ def test_verbose_prints_lines_on_a_terminal_too(folder: Path) -> None:
     assert "n0 nap: 3 items succeeded in " in terminal.shown
 
 
-def test_a_terminal_that_cannot_draw_gets_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.environ["TERM"] = "dumb"
-        os.execvp(PROGRAM[0], [*PROGRAM, "run", "naps.py", "quick"])
-    shown = b""
-    try:
-        while data := os.read(fd, 65_536):
-            shown += data
-    except OSError:
-        pass
-    os.close(fd)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert b"of task naps.quick" in shown
+def test_a_terminal_that_cannot_draw_gets_lines(folder: Path) -> None:
+    terminal = Terminal(folder, "naps.py", "wf", term="dumb")
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.shown
+    assert "of workflow naps.wf" in terminal.shown
 
 
 # --- the tree itself -------------------------------------------------------------------------------------------------
@@ -189,7 +197,9 @@ def test_a_terminal_that_cannot_draw_gets_lines(folder: Path, monkeypatch: pytes
 
 def event(action: str, phase: str, **rest: object) -> ActionEvent:
     parent, _, name = action.rpartition(".")
-    return ActionEvent(run="r", action=action, parent=parent, name=str(rest.pop("name", name)), phase=phase, at=10.0, **rest)  # type: ignore[arg-type]
+    return ActionEvent(
+        run="r", action=action, parent=parent, name=str(rest.pop("name", name)), phase=phase, at=10.0, **rest
+    )  # type: ignore[arg-type]
 
 
 def test_a_large_map_takes_few_lines_and_little_memory() -> None:

@@ -12,7 +12,7 @@ from .conftest import Answer, Write
 
 Run = Callable[..., Answer]
 
-SHOW = '''
+SHOW = """
 import dataclasses
 import datetime
 import enum
@@ -117,7 +117,7 @@ def wf(x: int, learning_rate: float = 0.5) -> str:
 
 
 plan = LaunchPlan.get_or_create(wf, "my_plan", default_inputs={"x": 7}, fixed_inputs={"learning_rate": 0.25})
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +154,10 @@ def out(answer: Answer) -> str:
         (("echo", "--value", "@@handle"), "@handle"),
         (("config", "--config", '{"rate": 1, "layers": [2, 3]}'), "1.0 [2, 3]"),
         (("many", "--xs", "[]", "--table", "{}", "--anything", '{"a": [null]}'), "[] {} {'a': [None]} (1, 'a')"),
-        (("many", "--xs", "[1]", "--table", '{"a": 1}', "--anything", "{}", "--pair", '[2, "b"]'), "[1] {'a': 1.0} {} (2, 'b')"),
+        (
+            ("many", "--xs", "[1]", "--table", '{"a": 1}', "--anything", "{}", "--pair", '[2, "b"]'),
+            "[1] {'a': 1.0} {} (2, 'b')",
+        ),
         (("choose", "--color", "blue", "--mode", "slow", "--when", "2026-02-03"), "BLUE slow 2026-02-03"),
         (("either", "--value", "5"), "int"),
         (("either", "--value", "five"), "str"),
@@ -302,7 +305,10 @@ def test_a_missing_file_of_inputs_is_named(alula: Run) -> None:
         (("number", "--y", "1"), "task show.number has no option --y"),
         (("number", "--learning-rat", "1"), "Did you mean --learning-rate?"),
         (("nothing", "--x", "1"), "task show.nothing has no option --x\n  It has no inputs."),
-        (("number", "--x", "1", "extra"), "unexpected argument 'extra' after number\n  Inputs are given as --NAME VALUE."),
+        (
+            ("number", "--x", "1", "extra"),
+            "unexpected argument 'extra' after number\n  Inputs are given as --NAME VALUE.",
+        ),
         (("switch", "--on", "perhaps"), "--on: expected bool, found str 'perhaps'"),
         (("switch", "--on=perhaps"), "--on: expected bool, found str 'perhaps'"),
         (("config", "--config", "{"), "--config: expected Config"),
@@ -312,7 +318,10 @@ def test_a_missing_file_of_inputs_is_named(alula: Run) -> None:
         (("many", "--xs", "1,2", "--table", "{}", "--anything", "{}"), "Give it as JSON"),
         (("choose", "--color", "green"), "--color: expected Color, found str 'green'"),
         (("choose", "--color", "red", "--when", "soon"), "--when: expected date"),
-        (("echo", "--value", "@nope.txt"), "--value: cannot read the file 'nope.txt': No such file or directory\n  A text that"),
+        (
+            ("echo", "--value", "@nope.txt"),
+            "--value: cannot read the file 'nope.txt': No such file or directory\n  A text that",
+        ),
         (("echo", "--value", "@."), "--value: cannot read the file '.': Is a directory"),
         (("size", "--file", "nope.txt"), "--file: there is no file nope.txt"),
         (("size", "--file", "."), "--file: there is no file . (a directory is there)"),
@@ -320,7 +329,10 @@ def test_a_missing_file_of_inputs_is_named(alula: Run) -> None:
         (("size", "--file", "file:///nope/x"), "--file: there is nothing at file:///nope/x"),
         (("my_plan", "--learning-rate", "1"), "has no option --learning-rate"),
         (("number", "--x", "1", "--no-cache"), "Write it before the file: alula run --no-cache ... show.py number"),
-        (("--x", "1"), "--x stands where an entity is expected\n  Name the entity first: alula run show.py ENTITY --x ..."),
+        (
+            ("--x", "1"),
+            "--x stands where an entity is expected\n  Name the entity first: alula run show.py ENTITY --x ...",
+        ),
         (("--output", "json", "number"), "Options of the run come before the file: alula run --output ... show.py"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",

@@ -13,7 +13,7 @@ from .conftest import Answer, Write
 
 Run = Callable[..., Answer]
 
-SCRIPT = '''
+SCRIPT = """
 import os
 import subprocess
 import sys
@@ -117,7 +117,7 @@ async def child(x: int) -> int:
 @task
 def terminal() -> str:
     return "\\x1b[2Jcleared\\ttab"
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +201,10 @@ def test_gates_read_answers_from_a_pipe(program: Run) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("go=perhaps", "answer to 'go': expected bool, found str 'perhaps'"), ("more=x", "answer to 'more': expected int")],
+    [
+        ("go=perhaps", "answer to 'go': expected bool, found str 'perhaps'"),
+        ("more=x", "answer to 'more': expected int"),
+    ],
 )
 def test_an_answer_of_the_wrong_type_is_named(alula: Run, given: str, expected: str) -> None:
     others = {"go": "go=yes", "more": "more=1"}

@@ -76,7 +76,10 @@ def test_a_plain_function_is_told_from_an_entity(alula: Run, write: Write) -> No
 def test_a_module_is_found_by_its_name(alula: Run, write: Write) -> None:
     write("pack/__init__.py", "")
     write("pack/sub/__init__.py", "")
-    write("pack/sub/mod.py", "from . import near\nfrom alula import task\n\n@task\ndef where() -> str:\n    return near.X\n")
+    write(
+        "pack/sub/mod.py",
+        "from . import near\nfrom alula import task\n\n@task\ndef where() -> str:\n    return near.X\n",
+    )
     write("pack/sub/near.py", "X = __name__\n")
     for place in (("-m", "pack.sub.mod"), ("pack.sub.mod",), ("pack/sub/mod.py",)):
         assert alula("run", *place, "where").out == "o0: pack.sub.near\n"
@@ -194,7 +197,9 @@ def test_a_script_that_exits_is_told_how_not_to(alula: Run, write: Write) -> Non
 
 def test_a_file_named_like_the_standard_library_is_refused(alula: Run, write: Write) -> None:
     write("random.py", TASK)
-    assert "random.py has the name of the module 'random' of Python's standard library" in refused(alula("run", "random.py"))
+    assert "random.py has the name of the module 'random' of Python's standard library" in refused(
+        alula("run", "random.py")
+    )
 
 
 def test_a_file_named_like_a_loaded_module_is_refused(alula: Run, write: Write) -> None:
@@ -262,8 +267,10 @@ def test_a_workflow_that_cannot_be_compiled_says_where(alula: Run, write: Write,
 
 
 def test_a_body_that_raises_shows_the_users_frames_only(alula: Run, write: Write) -> None:
-    path = write("raises.py", "from alula import workflow\n\n@workflow\ndef wf() -> None:\n    raise KeyError('in body')\n")
+    path = write(
+        "raises.py", "from alula import workflow\n\n@workflow\ndef wf() -> None:\n    raise KeyError('in body')\n"
+    )
     assert refused(alula("run", "raises.py", "wf")) == (
         "error: workflow raises.wf cannot be compiled\nTraceback (most recent call last):\n"
-        f'  File "{path}", line 5, in wf\n    raise KeyError(\'in body\')\nKeyError: \'in body\'\n'
+        f"  File \"{path}\", line 5, in wf\n    raise KeyError('in body')\nKeyError: 'in body'\n"
     )

@@ -186,6 +186,8 @@ def _explained_action(cache: Cache, action: Action) -> str:
         return f"A cache hit: computed by {action.cached_from.replace('/', ', action ')}."
     if action.cache == "overwritten":
         return "It was computed because the run was told to overwrite the cache."
+    if action.cache == "disabled":
+        return "It was computed because the run was told not to use the cache."
     entry = cache.get(action.cache_digest)
     if entry is None:
         return "It was computed, and its outputs are not cached: it failed, or they were cleared since."

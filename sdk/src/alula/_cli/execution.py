@@ -15,6 +15,7 @@ from .._app import App, current_app
 from .._gates import TextAnswer
 from .._history import History, RunRecord, this_process
 from .._run import _finished, _prepared
+from .._settings import Settings
 from .._tree import duration_text
 from .entity_options import EntityCommand, input_values
 from .failures import FAILED, Terminated, say, say_failure, say_warning
@@ -40,6 +41,8 @@ def execute(command: EntityCommand, texts: Mapping[str, tuple[str, ...]], sessio
         KeyboardInterrupt: The run was interrupted; that is recorded.
     """
     app = current_app()
+    if app.settings.cache != Settings.cache:
+        app.cache  # noqa: B018 - a cache that was chosen and does not exist is wrong use, not a run without a cache
     request = session.request
     values = values_from_file(request.inputs_file, command.compiled) if request.inputs_file else {}
     values.update(input_values(command, texts))

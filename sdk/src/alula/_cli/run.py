@@ -108,12 +108,11 @@ class RunCommand(click.Group):
     """The group whose commands are files, or with ``-m`` the entities of a module."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from .logs import logged
         from .streams import ResultStream
 
         request = RunRequest(**ctx.params)
-        if request.verbose:
-            _log(request.verbose)
-        with ResultStream(machine=request.output == "json") as results:
+        with ResultStream(machine=request.output == "json") as results, logged(request.verbose):
             ctx.obj = Session(request, results)
             return super().invoke(ctx)
 
@@ -237,15 +236,6 @@ def _listing(module: ModuleType, where: str) -> str:
         for name, entity in entities_of(module).items()
     ]
     return f"{table(rows)}\n\nIts inputs: alula run {where} ENTITY --help\n"
-
-
-def _log(verbose: int) -> None:
-    """Let loggers speak: from INFO on, or with two ``-v`` from DEBUG on for Alula's own."""
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    if verbose > 1:
-        logging.getLogger("alula").setLevel(logging.DEBUG)
 
 
 command = RunCommand(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -296,12 +294,14 @@ class FsspecBackend(BlobBackend):
         if len(links) > 1:
             from fsspec.core import url_to_fs
 
+            _renew_loop()
             plain = [
                 f"file://{path_of(link)}" if scheme_of(link) == "file" and "://" in link else link for link in links
             ]
             return cast("tuple[Any, str]", url_to_fs("::".join(plain), **self._options))
         from fsspec import get_filesystem_class
 
+        _renew_loop()
         scheme = scheme_of(uri)
         cls = get_filesystem_class(scheme)
         options = {**cls._get_kwargs_from_urls(uri), **self._options.get(scheme, {}), **overrides}
@@ -330,7 +330,7 @@ class FsspecBackend(BlobBackend):
                 except Exception as error:
                     if not is_transient(error):
                         raise
-                time.sleep(delay * random.uniform(0.5, 1.5))
+                _wait(delay)
             return operation(*self._file_system(uri))
 
     def _delays(self, uri: str) -> tuple[float, ...]:
@@ -355,6 +355,13 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, (ConnectionError, TimeoutError)):
         return True
     return any(cls.__name__ in _TRANSIENT_NAMES for cls in type(error).__mro__)
+
+
+def _wait(delay: float) -> None:
+    """Wait a while that differs, so that many who failed together do not come back together."""
+    import random
+
+    time.sleep(delay * random.uniform(0.5, 1.5))
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------
@@ -409,7 +416,7 @@ class _Reader(io.RawIOBase):
                 except Exception as error:
                     if not is_transient(error):
                         raise
-                time.sleep(delay * random.uniform(0.5, 1.5))
+                _wait(delay)
                 self._stream.seek(position)
             return cast("bytes", self._stream.read(size))
 
@@ -480,6 +487,18 @@ class _Writer(DiscardableWriter):
 # --- what fsspec leaves open -----------------------------------------------------------------------------------------
 
 
+def _renew_loop() -> None:
+    """Make fsspec begin a new event loop in a process that was forked.
+
+    Its thread did not come along, and older releases of fsspec would wait for it without end.
+    """
+    from fsspec import asyn
+
+    thread = asyn.iothread[0]
+    if thread is not None and not thread.is_alive():
+        asyn.reset_lock()
+
+
 def _require_protocol(protocol: str) -> None:
     """Import the implementation of a protocol, or say what is missing."""
     from fsspec.registry import get_filesystem_class, known_implementations, registry
@@ -499,6 +518,8 @@ def _require_protocol(protocol: str) -> None:
 
 
 def _missing(protocol: str, implementation: Mapping[str, str], error: ImportError) -> MissingDependencyError:
+    import importlib.util
+
     module = implementation["class"].partition(".")[0]
     package = _PACKAGES.get(protocol) or ("aiohttp" if protocol in {"http", "https"} else module)
     install = f'"alula[{_EXTRAS[protocol]}]"' if protocol in _EXTRAS else package

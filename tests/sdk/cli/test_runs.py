@@ -1,0 +1,344 @@
+"""The history of runs: what is kept, how it is shown, and what its database survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import alula._history as history_module
+from alula._history import History, RunRecord, this_process
+from alula_kernel.engine import Action, AttemptRecord, Phase
+from alula_kernel.errors import ActionError, UnknownNameError, UsageError
+from alula_kernel.literals import ListLiteral, MapLiteral, Scalar
+
+from .conftest import Answer, Write
+
+Run = Callable[..., Answer]
+
+SCRIPT = """
+from alula import Deck, Resources, RetryStrategy, task, workflow
+
+
+@task
+def one(x: int) -> int:
+    return x
+
+
+@task(retries=2)
+def fails(x: int) -> int:
+    raise ValueError(f"no {x}")
+
+
+@workflow
+def wf(x: int = 2, text: str = "t") -> int:
+    return one(x=x)
+
+
+@workflow
+def bad(x: int) -> int:
+    return fails(x=one(x=x))
+"""
+
+
+@pytest.fixture(autouse=True)
+def script(write: Write) -> None:
+    write("prog.py", SCRIPT)
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def history(tmp_path: Path, warnings: list[str]) -> History:
+    return History(tmp_path / "home" / "runs.db", warnings.append)
+
+
+def record(name: str, **fields: object) -> RunRecord:
+    base = {"entity": "m.f", "kind": "task", "process": this_process(), "started_at": time.time()}
+    return RunRecord(name=name, **{**base, **fields})  # type: ignore[arg-type]
+
+
+def statuses(history: History) -> dict[str, str]:
+    return {found.name: found.status for found in history.records()}
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_newest_first(alula: Run) -> None:
+    for name in ("first", "second", "third"):
+        alula("run", "--name", name, "prog.py", "wf")
+    lines = alula("runs", "list").out.splitlines()
+    assert lines[0].split() == ["RUN", "STATUS", "ENTITY", "STARTED", "TOOK"]
+    assert [line.split()[0] for line in lines[1:]] == ["third", "second", "first"]
+    assert [line.split()[:3] for line in alula("runs", "list", "--limit", "1").out.splitlines()[1:]] == [
+        ["third", "succeeded", "prog.wf"]
+    ]
+
+
+def test_runs_are_filtered(alula: Run) -> None:
+    alula("run", "--name", "good", "prog.py", "wf")
+    alula("run", "--name", "poor", "prog.py", "bad", "--x", "1")
+    assert [r["run"] for r in json.loads(alula("runs", "list", "--status", "failed", "--output", "json").out)] == [
+        "poor"
+    ]
+    for entity in ("wf", "prog.wf"):
+        assert [r["run"] for r in json.loads(alula("runs", "list", "--entity", entity, "--output", "json").out)] == [
+            "good"
+        ]
+    assert alula("runs", "list", "--entity", "w%") == Answer(0, "", "no runs\n")
+    assert alula("runs", "list", "--status", "funny").code == 2
+
+
+def test_a_run_is_shown_with_its_tree_attempts_and_error(alula: Run) -> None:
+    alula("run", "--name", "poor", "--label", "team=red", "prog.py", "bad", "--x", "7")
+    shown = alula("runs", "show", "poor").out
+    assert "status   failed\n" in shown
+    assert "entity   prog.bad (workflow)\n" in shown
+    assert "labels   team=red\n" in shown
+    assert "inputs\n  x: 7\n" in shown
+    assert re.search(
+        r"actions\n  failed     bad \(workflow\) .*\n    succeeded  one .*\n    failed     fails \[3 attempts\]", shown
+    )
+    assert re.search(r"  fails #1  user_failure  \d\d:\d\d:\d\d\.\d{3}  .* ValueError: no 7\n", shown)
+    assert re.search(r"  fails #3  user_failure", shown)
+    assert "error in prog.fails\n  Traceback (most recent call last):\n" in shown
+    assert shown.endswith("  ValueError: no 7\n")
+
+
+def test_a_run_is_shown_with_inputs_and_outputs(alula: Run) -> None:
+    alula("run", "prog.py", "wf", "--x", "3")
+    shown = alula("runs", "show").out
+    assert "inputs\n  text: t\n  x: 3\n\noutputs\n  o0: 3\n" in shown
+    assert "attempts" not in shown
+
+
+def test_a_run_is_found_by_the_beginning_of_its_name(alula: Run) -> None:
+    alula("run", "--name", "alpha-one", "prog.py", "wf")
+    alula("run", "--name", "alpha-two", "prog.py", "wf")
+    assert "alpha-one" in alula("runs", "show", "alpha-o").out
+    answer = alula("runs", "show", "alpha")
+    assert answer.code == 2
+    assert "'alpha-one'" in answer.err
+    assert "'alpha-two'" in answer.err
+
+
+def test_names_cannot_be_used_twice(alula: Run) -> None:
+    assert alula("run", "--name", "mine", "prog.py", "wf").code == 0
+    answer = alula("run", "--name", "mine", "prog.py", "wf")
+    assert answer == Answer(
+        2,
+        "",
+        "error: there is a run with the name 'mine' already\n  Choose another name, or forget the old run: alula runs delete "
+        "mine\n",
+    )
+    assert alula("runs", "delete", "mine").err == "forgot 1 run\n"
+    assert alula("run", "--name", "mine", "prog.py", "wf").code == 0
+
+
+def test_unknown_runs_are_named(alula: Run) -> None:
+    alula("run", "--name", "mine", "prog.py", "wf")
+    for command in ("show", "delete"):
+        answer = alula("runs", command, "mime")
+        assert answer.code == 2
+        assert answer.err == "error: unknown run 'mime'\n  Did you mean 'mine'?\n"
+
+
+def test_nothing_to_show(alula: Run) -> None:
+    assert alula("runs", "list") == Answer(0, "", "no runs\n")
+    assert alula("runs", "list", "--output", "json").out == "[]\n"
+    assert alula("runs", "show").code == 2
+
+
+def test_clearing_asks_first(program: Run) -> None:
+    program("run", "prog.py", "wf")
+    refused = program("runs", "clear", stdin="n\n")
+    assert refused.code == 1
+    assert "Forget 1 run?" in refused.err
+    assert program("runs", "clear").code == 1
+    assert program("runs", "list").out
+    assert program("runs", "clear", stdin="y\n").err.endswith("forgot 1 run\n")
+    assert program("runs", "list").out == ""
+
+
+def test_a_report_is_named(alula: Run, write: Write) -> None:
+    write("rep.py", "from alula import task\n\n@task(enable_deck=True)\ndef t(x: int) -> int:\n    return x\n")
+    assert alula("run", "rep.py", "t", "--x", "1").code == 0
+    assert re.search(r"reports\n  t: file:///.*\.html\n", alula("runs", "show").out)
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b"", b"SQLite format 3\0" + b"\xff" * 5_000])
+def test_a_damaged_history_is_moved_aside_and_the_run_goes_on(alula: Run, alula_home: Path, content: bytes) -> None:
+    (alula_home / "runs.db").write_bytes(content)
+    answer = alula("run", "prog.py", "wf")
+    assert (answer.code, answer.out) == (0, "o0: 2\n")
+    assert ("is damaged" in answer.err) is bool(content)
+    assert len(alula("runs", "list").out.splitlines()) == 2
+    aside = [path for path in alula_home.iterdir() if ".damaged-" in path.name]
+    assert [path.read_bytes() for path in aside] == ([content] if content else [])
+
+
+def test_a_history_that_cannot_be_written_is_a_warning(alula: Run, alula_home: Path) -> None:
+    (alula_home / "runs.db").mkdir()
+    answer = alula("run", "prog.py", "wf")
+    assert (answer.code, answer.out) == (0, "o0: 2\n")
+    assert answer.err.count("warning: cannot write the run history ") == 1
+
+
+def test_a_full_disk_is_a_warning(folder: Path, alula_home: Path) -> None:
+    limited = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))\n"
+        "from alula._cli import main\n"
+        "sys.exit(main(['run', 'prog.py', 'wf']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, cwd=folder, check=False)
+    assert (done.returncode, done.stdout) == (0, "o0: 2\n"), done.stderr
+    assert "warning: cannot write the run history " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_history_of_another_version_is_left_alone(alula: Run, alula_home: Path) -> None:
+    with sqlite3.connect(alula_home / "runs.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    answer = alula("run", "prog.py", "wf")
+    assert answer.code == 0
+    assert "written by another version of Alula (format 99)" in answer.err
+
+
+def test_a_damaged_entry_is_left_out(alula: Run, alula_home: Path) -> None:
+    alula("run", "--name", "good", "prog.py", "wf")
+    alula("run", "--name", "torn", "prog.py", "wf")
+    with sqlite3.connect(alula_home / "runs.db") as connection:
+        connection.execute("UPDATE runs SET record = x'c1' WHERE name = 'torn'")
+    connection.close()
+    answer = alula("runs", "list")
+    assert answer.code == 0
+    assert [line.split()[0] for line in answer.out.splitlines()[1:]] == ["good"]
+    assert "warning: an entry of the run history" in answer.err
+    assert alula("runs", "show", "torn").code == 2
+    assert alula("runs", "clear", "--yes").code == 0
+
+
+# --- the history itself ----------------------------------------------------------------------------------------------
+
+
+def test_a_record_comes_back_as_it_was_kept(history: History) -> None:
+    error = ActionError(code="ValueError", message="m", action="a0")
+    attempt = AttemptRecord(
+        number=1, executor="inline", started_at=1.0, ended_at=2.0, outcome="user_failure", error=error
+    )
+    action = Action(id="a0", name="f", phase=Phase.FAILED, inputs={"x": Scalar(1)}, error=error, attempts=[attempt])
+    kept = record("r", labels={"a": "b"}, inputs={"x": Scalar(1)})
+    history.begin(kept)
+    kept.status, kept.ended_at, kept.error, kept.actions = "failed", time.time(), error, [action]
+    history.finish(kept)
+    history.close()
+    found = history.find("r")
+    assert (found.status, found.labels, found.inputs, found.error, found.action_count) == (
+        "failed",
+        {"a": "b"},
+        {"x": Scalar(1)},
+        error,
+        1,
+    )
+    assert [(a.id, a.phase, a.attempts[0].outcome) for a in found.actions] == [("a0", Phase.FAILED, "user_failure")]
+
+
+def test_large_values_are_cut_to_previews(history: History) -> None:
+    values = {
+        "text": Scalar("x" * 1_000_000),
+        "list": ListLiteral([Scalar(i) for i in range(100_000)]),
+        "map": MapLiteral({str(i): Scalar("y" * 100) for i in range(100)}),
+        "small": Scalar(1),
+    }
+    history.begin(record("r", inputs=values, actions=[Action(id="a0", inputs=values, outputs=values)]))
+    found = history.find("r")
+    assert history.path.stat().st_size + Path(f"{history.path}-wal").stat().st_size < 100_000
+    for literals in (found.inputs, found.actions[0].inputs, found.actions[0].outputs):
+        assert literals["small"] == Scalar(1)
+        assert literals["text"] == Scalar("x" * 1_000 + "... (1,000,000 characters)")
+        assert all(isinstance(literal, Scalar) for literal in literals.values())
+
+
+def test_of_many_actions_those_that_failed_are_kept(history: History) -> None:
+    actions = [Action(id=f"a{i}", phase=Phase.FAILED if i % 1_000 == 999 else Phase.SUCCEEDED) for i in range(20_000)]
+    history.begin(record("r", actions=actions))
+    found = history.find("r")
+    assert found.action_count == 20_000
+    assert len(found.actions) == 5_000
+    assert sum(action.phase is Phase.FAILED for action in found.actions) == 20
+    assert found.actions[0].id == "a0"
+
+
+def test_old_runs_are_dropped(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "MOST_RUNS", 3)
+    for number in range(6):
+        history.begin(record(f"r{number}"))
+    assert history.names() == ["r5", "r4", "r3"]
+
+
+def test_a_run_of_a_process_that_is_gone_is_lost(history: History) -> None:
+    host, pid, start = this_process().split(":")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    history.begin(record("mine"))
+    history.begin(record("gone", process=f"{host}:{dead.pid}:1"))
+    history.begin(record("reused", process=f"{host}:{pid}:{int(start) - 1}"))
+    history.begin(record("elsewhere", process=f"other-{host}:{dead.pid}:1"))
+    history.begin(record("unsaid", process=""))
+    assert statuses(history) == {
+        "mine": "running",
+        "gone": "lost",
+        "reused": "lost",
+        "elsewhere": "running",
+        "unsaid": "lost",
+    }
+
+
+def test_many_processes_write_at_once(folder: Path, alula_home: Path, program: Run) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda n: program("run", "--name", f"r{n}", "prog.py", "wf"), range(8)))
+    assert {answer.code for answer in answers} == {0}
+    assert not any("warning" in answer.err for answer in answers)
+    assert len(program("runs", "list").out.splitlines()) == 9
+
+
+def test_deleting_is_all_or_nothing(history: History) -> None:
+    history.begin(record("a"))
+    with pytest.raises(UnknownNameError):
+        history.delete(["a", "b"])
+    assert history.names() == ["a"]
+
+
+def test_a_name_that_is_taken_is_refused(history: History) -> None:
+    history.begin(record("a", entity="first"))
+    with pytest.raises(UsageError, match="there is a run with the name 'a' already"):
+        history.begin(record("a", entity="second"))
+    assert history.find("a").entity == "first"
+
+
+def test_reading_makes_no_database(history: History) -> None:
+    assert history.records() == []
+    assert history.names() == []
+    assert not history.path.exists()
+
+
+def test_the_owner_of_a_process_does_not_matter() -> None:
+    assert history_module._lives(f"{os.uname().nodename}:1:")
