@@ -391,8 +391,9 @@ class TaskExecutor(ABC):
 
     async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
         """Yield what the attempt printed, until it has ended. The default yields nothing."""
-        return
-        yield b""
+        nothing: tuple[bytes, ...] = ()
+        for line in nothing:
+            yield line
 
     def validate(self, task: TaskSpec) -> None:
         """Check a task before anything runs, as for a missing engine.

@@ -311,11 +311,11 @@ def exception_for(error: ActionError, original: BaseException | None = None) -> 
         return cls(error)
     if isinstance(original, TaskError):
         return original
-    mixed = _error_class(type(original))
+    original_class: Any = type(original)
     try:
-        made = mixed(error)
+        made = _error_class(original_class)(error)
         made.__dict__.update({k: v for k, v in vars(original).items() if k != "error"})
-    except Exception:  # a class whose __new__ wants other arguments
+    except Exception:  # noqa: BLE001 - the user's class; its __new__ may want other arguments and raise anything
         made = RuntimeUserError(error)
     made.__cause__ = original
     return made

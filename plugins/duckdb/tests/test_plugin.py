@@ -24,6 +24,7 @@ class TestRelations(TypeTransformerConformance):
 
     takes_plain = False
     takes_text = False
+    values_are_shared = False  # a relation is for the thread of its connection
 
     @pytest.fixture
     def type_registry(self) -> TypeRegistry:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import signal
+import subprocess
+import sys
+import textwrap
 import threading
+import time
 from typing import Annotated, Any
 
 import duckdb
@@ -196,9 +201,32 @@ def test_variables_of_the_caller_are_no_tables() -> None:
 
 
 def test_a_query_is_stopped_at_its_timeout() -> None:
-    endless = DuckDBQuery("endless", "SELECT count(*) AS c FROM range(1000000000) a, range(1000000000) b", timeout=0.5)
-    with pytest.raises(TaskTimeoutError):
-        endless()
+    for query in (
+        "SELECT sum(hash(range)) AS c FROM range(1000000000000)",
+        "SELECT range AS c FROM range(1000000000000) WHERE hash(range) = 0",
+        "CREATE TABLE t AS SELECT sum(hash(range)) AS c FROM range(1000000000000); FROM t",
+    ):
+        started = time.monotonic()
+        with pytest.raises(TaskTimeoutError):
+            DuckDBQuery("endless", query, timeout=0.5, memory_limit="100MB", threads=1)()
+        assert time.monotonic() - started < 10
+
+
+def test_ctrl_c_stops_a_query() -> None:
+    code = """
+        from alula_duckdb import DuckDBQuery
+        query = DuckDBQuery("endless", "SELECT sum(hash(range)) AS c FROM range(1000000000000)", threads=1)
+        print("ready", flush=True)
+        query()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
 # --- where it runs ---------------------------------------------------------------------------------------------------

@@ -65,6 +65,12 @@ class TaskEnvironment(_Fields):
     """
 
     name: str = dataclasses.field(kw_only=False)
+    _tasks: list[Task] = dataclasses.field(init=False, repr=False, compare=False, default_factory=list)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Its tasks, in the order in which they were made."""
+        return tuple(self._tasks)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(_NAME, self.name):
@@ -167,7 +173,9 @@ class TaskEnvironment(_Fields):
 
                 made = current_app().task_class_for(self.plugin_config)
             name = f"{self.name}.{function.__name__}"
-            return made(function, name=name, settings=settings, config=self.plugin_config)
+            task = made(function, name=name, settings=settings, config=self.plugin_config)
+            self._tasks.append(task)
+            return task
 
         return decorate if _func is None else decorate(_func)
 
@@ -195,7 +203,9 @@ class TaskEnvironment(_Fields):
         """
         if not tasks:
             raise UsageError("TaskEnvironment.from_task needs at least one task", location=call_site())
-        return cls(name, depends_on=list(depends_on or []))
+        made = cls(name, depends_on=list(depends_on or []))
+        made._tasks.extend(tasks)
+        return made
 
 
 def _secrets(secrets: Any) -> tuple[Any, ...]:

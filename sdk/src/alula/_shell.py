@@ -156,12 +156,26 @@ class ShellTask(Task):
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _run(self, script: str) -> ProcessResult:
-        done = subprocess.run(
-            [self._shell, "-c", script], capture_output=True, text=True, check=False
+        # A session of its own, so that a timeout or Ctrl-C ends what the script has started as well.
+        process = subprocess.Popen(
+            [self._shell, "-c", script],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
-        if done.stdout:
-            print(done.stdout, end="")  # noqa: T201 - the output of the script is the output of the task
-        return ProcessResult(done.returncode, done.stdout, done.stderr)
+        try:
+            output, error = process.communicate()
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        if output:
+            print(output, end="")  # noqa: T201 - the output of the script is the output of the task
+        return ProcessResult(process.returncode, output, error)
 
     def _fill(self, values: Mapping[str, str], paths: Mapping[str, str]) -> str:
         def text(match: re.Match[str]) -> str:

@@ -44,7 +44,8 @@ def _users_frame(frame: FrameType | None) -> FrameType | None:
     innermost: FrameType | None = None
     while frame is not None:
         filename = frame.f_code.co_filename
-        if not filename.startswith(_OWN_FOLDERS):
+        made_up = filename == "<string>" and frame.f_code.co_name.startswith("__")  # written by dataclasses
+        if not made_up and not filename.startswith(_OWN_FOLDERS):
             innermost = innermost or frame
             if not filename.startswith(_STANDARD_LIBRARY) or "/site-packages/" in filename:
                 return frame

@@ -77,6 +77,7 @@ class TypeTransformerConformance(Conformance):
         is_builtin: Whether the transformer is among those of the fixture `type_registry` already.
         takes_plain: Whether values can be made of plain data; some sample then has `plain`.
         takes_text: Whether values can be made of text; some sample then has `text`.
+        values_are_shared: Whether threads may convert one value at the same time.
     """
 
     can_hash = True
@@ -84,6 +85,7 @@ class TypeTransformerConformance(Conformance):
     is_builtin = False
     takes_plain = True
     takes_text = True
+    values_are_shared = True
 
     @pytest.fixture
     def transformer(self) -> TypeTransformer:
@@ -295,10 +297,11 @@ class TypeTransformerConformance(Conformance):
             assert isinstance(shown, str)
             assert len(shown) <= 1_100
 
+    @needs("values_are_shared")
     def test_T17_threads_share_a_converter(
         self, registry: TypeRegistry, samples: Sequence[Sample], conversion_context: ConversionContext
     ) -> None:
-        """Threads convert with one converter at the same time."""
+        """Threads convert with one converter at the same time, and the same values."""
 
         def work(_: int) -> None:
             for sample, converter, literal in _converted(registry, samples, conversion_context):

@@ -15,6 +15,7 @@ from .errors import QueryFailedError
 from .parameters import Bound, ParameterPlan, bind, check_inputs, plan_parameters
 from .statements import Statement, parse
 from .tables import Tables
+from .worker import Worker
 
 if TYPE_CHECKING:
     import duckdb
@@ -187,10 +188,12 @@ class _Run:
         files: StorageFileSystem,
     ) -> None:
         self._resources = resources
+        self._worker = Worker(connection)
         self.connection = connection
         connection.register_filesystem(files)
         resources.callback(files.close)
         resources.callback(connection.close)
+        resources.callback(self._worker.close)
         self.tables = Tables(connection, storage, files)
 
     def rows(self, statements: Sequence[Statement], parameters: Sequence[Sequence[Bound]]) -> Any:
@@ -199,15 +202,16 @@ class _Run:
 
         for statement, runs in zip(statements[:-1], parameters[:-1], strict=True):
             with _blaming(statement):
-                self._run_for_effect(statement, runs)
+                self._worker.call(lambda: self._run_for_effect(statement, runs))  # noqa: B023 - it is called at once
         last = statements[-1]
         with _blaming(last):
-            reader = self._reader(last, parameters[-1])
+            reader = self._worker.call(lambda: self._reader(last, parameters[-1]))
         resources = self._resources.pop_all()
 
         def batches() -> Iterator[Any]:
             with resources, _blaming(last):
-                yield from reader
+                while (batch := self._worker.call(lambda: next(reader, None))) is not None:
+                    yield batch
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
