@@ -44,7 +44,8 @@ class TestRelations(TypeTransformerConformance):
         ]
 
     def is_same(self, first: Any, second: Any) -> bool:
-        return (first.columns, first.types, first.fetchall()) == (second.columns, second.types, second.fetchall())
+        first_rows, second_rows = (relation.project("*").fetchall() for relation in (first, second))
+        return (first.columns, first.types, first_rows) == (second.columns, second.types, second_rows)
 
 
 def test_it_is_found_by_its_entry_point() -> None:

@@ -37,6 +37,7 @@ from alula_kernel.types import (
 
 from ._overrides import override_fields
 from ._promise import Chainable, Promise, VoidPromise
+from ._renaming import renamed_bindings, renamed_node
 from ._state import call_site
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class NodeBuilder:
     """A node while its workflow is being compiled.
 
     Args:
-        id: Its id.
+        id: The number under which references to it are made; see `_renaming`.
         title: How messages name it.
         target: What it runs.
         inputs: Its bindings.
@@ -70,9 +71,16 @@ class NodeBuilder:
         self.entity = entity
         self.name = ""
         self.overrides: Overrides | None = None
+        self.home: Compilation | None = None
+        self.node_name = ""
         self.upstream: list[NodeBuilder] = []
         self.promises: dict[str, Promise] = {}
         self.sources: list[Promise] = []
+
+    @property
+    def shown_id(self) -> str:
+        """Its id in the finished workflow."""
+        return self.node_name or self.id
 
     @property
     def outputs(self) -> dict[str, Promise]:
@@ -102,7 +110,7 @@ class NodeBuilder:
         for node in _nodes_behind(other):
             if self is node or self._comes_after(node):
                 raise CompileError(
-                    f"{node.title} ({node.id}) would have to run before and after {self.title} ({self.id})",
+                    f"{node.title} ({node.shown_id}) would have to run before and after {self.title} ({self.shown_id})",
                     hint="Remove one of the orderings that make the cycle.",
                     location=call_site(),
                 )
@@ -155,7 +163,7 @@ class NodeBuilder:
             if isinstance(value, Promise):
                 raise CompileError(f"with_overrides({key}=...) got a promise", location=call_site())
         if node_name is not None:
-            self.id = _dns_name(node_name)
+            self.node_name = _dns_name(node_name)
         if name is not None:
             self.name = name
         for output, alias in (aliases or {}).items():
@@ -165,7 +173,7 @@ class NodeBuilder:
         return self
 
     def build(self) -> Node:
-        """Return the finished node."""
+        """Return the node, under its number."""
         return Node(
             id=self.id,
             name=self.name,
@@ -248,6 +256,7 @@ class Compilation:
         self.title = title
         self.nodes: list[NodeBuilder] = []
         self.entities: list[Entity] = []
+        self._all_nodes: list[NodeBuilder] = []
         self.conditional: ConditionalSection | None = None
         self._count = 0
 
@@ -259,6 +268,8 @@ class Compilation:
 
     def add(self, node: NodeBuilder) -> None:
         """Take a new node: into the open conditional if there is one, else into the workflow."""
+        node.home = self
+        self._all_nodes.append(node)
         (self.nodes if self.conditional is None else self.conditional.pending).append(node)
 
     def finish(self) -> None:
@@ -283,19 +294,29 @@ class Compilation:
         Raises:
             CompileError: There is a cycle, or two nodes have one id.
         """
-        self._check_ids()
-        return tuple(node.build() for node in self._ordered(location))
+        nodes = tuple(node.build() for node in self._ordered(location))
+        names = self._names()
+        return tuple(renamed_node(node, names) for node in nodes) if names else nodes
 
-    def _check_ids(self) -> None:
-        ids: set[str] = set()
-        for node in self.nodes:
-            if node.id in ids:
-                raise CompileError(
-                    f"two nodes of {self.title} are called {node.id!r}",
-                    hint="Give them different names in with_overrides(node_name=...).",
-                    location=node.location,
-                )
-            ids.add(node.id)
+    def bindings(self, bindings: Mapping[str, Binding]) -> dict[str, Binding]:
+        """Return bindings of outputs as they are in the finished workflow."""
+        names = self._names()
+        return renamed_bindings(bindings, names) if names else dict(bindings)
+
+    def _names(self) -> dict[str, str]:
+        """Return the names of renamed nodes by their numbers."""
+        names = {node.id: node.node_name for node in self._all_nodes if node.node_name}
+        if names:
+            taken: set[str] = set()
+            for node in self._all_nodes:
+                if node.shown_id in taken:
+                    raise CompileError(
+                        f"two nodes of {self.title} are called {node.shown_id!r}",
+                        hint="Give them different names in with_overrides(node_name=...).",
+                        location=node.location,
+                    )
+                taken.add(node.shown_id)
+        return names
 
     def _ordered(self, location: str) -> list[NodeBuilder]:
         """Walk from every node to what it needs, depth first, without recursion: chains may be long."""
@@ -316,7 +337,7 @@ class Compilation:
                     stack.pop()
                 elif id(before) in begun:
                     raise CompileError(
-                        f"{self.title} has a cycle through {node.title} ({node.id}) and {before.title} ({before.id})",
+                        f"{self.title} has a cycle through {node.title} ({node.shown_id}) and {before.title} ({before.shown_id})",
                         hint="Remove one of the orderings that make the cycle.",
                         location=location,
                     )
@@ -346,6 +367,7 @@ class Compilation:
         location = call_site()
         try:
             compiled = entity.compiled(self.app)
+            entity.check_given(kwargs)
             values = compiled.bind_arguments(args, kwargs)
             compiled.check_complete(values)
         except UsageError as problem:
@@ -395,6 +417,13 @@ class Compilation:
             TypeMismatchError: The value or promise is of another type.
         """
         if type(value) is Promise:
+            home = value._home if value._node is None else value._node.home
+            if home is not self:
+                raise CompileError(
+                    f"{what}: {value._title()} belongs to another workflow",
+                    hint="Pass it on as an output of that workflow and an input of this one.",
+                    location=location,
+                )
             reason = mismatch(value._type, wanted)
             if reason is not None and not _convertible(value, wanted):
                 raise TypeMismatchError(

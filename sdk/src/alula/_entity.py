@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.contracts import CallFailedError, CallRequest
@@ -82,6 +82,13 @@ class Entity(ABC):
 
         return documented(self.spec(app), function)
 
+    def check_given(self, names: Collection[str]) -> None:
+        """Refuse inputs that a caller may not give, although the entity behind it has them.
+
+        Raises:
+            UsageError: One of them is such an input.
+        """
+
     def compiled(self, app: App) -> CompiledInterface:
         """Return its interface with converters, made once per application."""
         known = self._compiled
@@ -142,6 +149,7 @@ class Entity(ABC):
     ) -> tuple[CallRequest, CompiledInterface]:
         app = context.app
         compiled = self.compiled(app)
+        self.check_given(kwargs)
         values = compiled.bind_arguments(args, kwargs)
         compiled.check_complete(values)
         inputs = compiled.inputs_to_literals(values)

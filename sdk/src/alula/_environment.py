@@ -185,7 +185,7 @@ class TaskEnvironment(_Fields):
         Raises:
             UnknownNameError: There is no such field.
         """
-        known = {field.name for field in dataclasses.fields(self)}
+        known = {field.name for field in dataclasses.fields(self) if field.init}
         for field in changes:
             if field not in known:
                 raise UnknownNameError.among("field of TaskEnvironment", field, known, location=call_site())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import TypeMismatchError, UnknownNameError, UsageError, ValueConversionError
@@ -184,11 +184,10 @@ class LaunchPlan(Entity):
     def _call_at_top_level(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if args:
             raise UsageError(f"{self.title} takes its inputs by name only", location=call_site())
-        self._refuse_fixed(kwargs)
         return super()._call_at_top_level(args, kwargs)
 
-    def _refuse_fixed(self, given: Mapping[str, Any]) -> None:
-        for name in given:
+    def check_given(self, names: Collection[str]) -> None:
+        for name in names:
             if name in self.fixed_inputs:
                 raise UsageError(
                     f"input {name!r} of {self.title} is fixed and cannot be overridden",

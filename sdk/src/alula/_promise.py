@@ -24,7 +24,7 @@ from alula_kernel.types import (
 from ._state import call_site
 
 if TYPE_CHECKING:
-    from ._compile import NodeBuilder
+    from ._compile import Compilation, NodeBuilder
 
 
 class Expression:
@@ -121,14 +121,21 @@ class Promise(Chainable):
         output: Name of the output or input.
         literal_type: Type of the value.
         path: Attributes, keys and indexes to follow inside the output.
+        home: The compilation that an input belongs to; that of the node if there is one.
     """
 
-    __slots__ = ("_output", "_path", "_type")
+    __slots__ = ("_home", "_output", "_path", "_type")
 
     def __init__(
-        self, node: NodeBuilder | None, output: str, literal_type: LiteralType, path: tuple[str | int, ...] = ()
+        self,
+        node: NodeBuilder | None,
+        output: str,
+        literal_type: LiteralType,
+        path: tuple[str | int, ...] = (),
+        home: Compilation | None = None,
     ) -> None:
         self._node = node
+        self._home = home
         self._output = output
         self._type = literal_type
         self._path = path
@@ -152,7 +159,7 @@ class Promise(Chainable):
             raise CompileError(
                 f"{self._title()} is {display(self._type)}, which has no {step!r}", location=call_site()
             )
-        return Promise(self._node, self._output, found, (*self._path, step))
+        return Promise(self._node, self._output, found, (*self._path, step), self._home)
 
     def __getattr__(self, name: str) -> Promise:
         if name.startswith("_"):

@@ -269,6 +269,7 @@ def _prepared(
 ) -> tuple[Any, dict[str, Literal], RunOptions]:
     spec = entity.spec(app)
     compiled = entity.compiled(app)
+    entity.check_given(inputs)
     values = compiled.bind_arguments(args, inputs)
     compiled.check_complete(values)
     if options is None:

@@ -427,7 +427,7 @@ class DynamicTask(FunctionTask[P, R]):
             id=EntityId("workflow", self.name),
             interface=Interface(outputs=compiled.interface.outputs),
             nodes=compilation.build(self.location),
-            outputs=outputs,
+            outputs=compilation.bindings(outputs),
         )
         context.app.entities.keep(graph, compilation.entities)
         return Outcome(kind=SUCCEEDED, graph=graph)

@@ -107,7 +107,7 @@ class WorkflowBase(Entity):
             id=self.id(app),
             interface=self.compiled(app).interface,
             nodes=compilation.build(self.location),
-            outputs=outputs,
+            outputs=compilation.bindings(outputs),
             failure_policy=self.failure_policy.value,
             on_failure=self._failure_node(app),
             interruptible=self.interruptible,
@@ -236,6 +236,12 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         self._names = local_names(function)
         self._interface: PythonInterface | None = None
         functools.update_wrapper(self, function, updated=())
+        if inspect.iscoroutinefunction(inspect.unwrap(function)):
+            raise CompileError(
+                f"{self.title} is async, and a workflow must be a plain function",
+                hint="An async function may be a task, and may call others: use @env.task or @task.",
+                location=self.location,
+            )
         _check_annotations(function, self.title, pickle_untyped)
 
     @property
@@ -257,16 +263,14 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
     def _compile(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
         compiled = self.compiled(app)
         compilation = Compilation(app, "n", self.title)
-        inputs = {name: Promise(None, name, variable.type) for name, variable in compiled.interface.inputs.items()}
+        variables = compiled.interface.inputs
+        inputs = {name: Promise(None, name, variable.type, home=compilation) for name, variable in variables.items()}
         call = by_name(self.function)
         token = STATE.set(compilation)
         try:
             returned = call(**inputs)
         finally:
             STATE.reset(token)
-        if inspect.iscoroutine(returned):
-            returned.close()
-            raise CompileError(f"{self.title} is async, and a workflow must be a plain function", location=self.location)
         compilation.finish()
         return compilation, bind_outputs(compilation, compiled, returned, self.title, self.location)
 
@@ -366,7 +370,7 @@ class ImperativeWorkflow(WorkflowBase):
         self._inputs[input_name] = python_type
         self._unused.add(input_name)
         literal_type = self._app.registry.converter(python_type).literal_type
-        promise = self.inputs[input_name] = Promise(None, input_name, literal_type)
+        promise = self.inputs[input_name] = Promise(None, input_name, literal_type, home=self._compilation)
         self._changed()
         return promise
 

@@ -262,9 +262,7 @@ class TestStruct(Builtin):
 
 class TestArray(Builtin):
     given = [
-        Sample(
-            np.ndarray, np.arange(6).reshape(2, 3), plain=[[0, 1, 2], [3, 4, 5]], text="[[0, 1, 2], [3, 4, 5]]"
-        ),
+        Sample(np.ndarray, np.arange(6).reshape(2, 3), plain=[[0, 1, 2], [3, 4, 5]], text="[[0, 1, 2], [3, 4, 5]]"),
         Sample(np.ndarray, np.array([0.5, float("nan")])),
         Sample(np.ndarray, np.array([])),
     ]

@@ -359,7 +359,7 @@ def _refuted(suite: Conformance, scenario: str, **fixtures: Any) -> None:
     """Check that a scenario fails where the implementation is wrong."""
     function: Callable[..., None] = getattr(suite, scenario)
     wanted = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-    with pytest.raises((AssertionError, pytest.fail.Exception, OSError, TypeError, ValueError)):
+    with pytest.raises((AssertionError, pytest.fail.Exception, OSError, TypeError, ValueError, msgspec.MsgspecError)):
         function(**{name: fixtures[name] for name in wanted})
 
 

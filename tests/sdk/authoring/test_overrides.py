@@ -152,6 +152,24 @@ def test_name_and_id_of_a_node() -> None:
     assert [(a.id, a.name) for a in run.actions] == [("a0", "flow"), ("a0.my-first-node", "first"), ("a0.n1", "bare")]
 
 
+def test_a_node_may_be_renamed_after_it_was_used() -> None:
+    @workflow
+    def flow(x: int) -> tuple[int, list[int]]:
+        first = bare(x=x)
+        second = bare(x=first)
+        third = alula.conditional("c").if_(first > 0).then(bare(x=second)).else_().then(bare(x=first))
+        late = bare(x=1)
+        late >> first
+        for node, name in ((first, "n1"), (second, "n0"), (third, "chosen"), (late, "late")):
+            node.with_overrides(node_name=name)
+        return third, [first, second]
+
+    run = alula.run(flow, x=3)
+    assert run.result == (3, [3, 3])
+    ids = ["a0", "a0.late", "a0.n1", "a0.n0", "a0.chosen", "a0.chosen.n3", "a0.chosen.n2"]
+    assert [action.id for action in run.actions] == ids
+
+
 def test_two_nodes_of_one_name_are_refused() -> None:
     @workflow
     def flow(x: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def test_mermaid(alula: Run) -> None:
 def test_svg_is_well_formed_and_has_every_node(alula: Run, folder: Path) -> None:
     answer = alula("inspect", "flow.py", "main", "--format", "svg", "-o", "flow.svg")
     assert answer == Answer(0, "", "")
-    root = ElementTree.fromstring((folder / "flow.svg").read_text())
+    root = ET.fromstring((folder / "flow.svg").read_text())
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     for text in ("load", "double", "total", "pick", "size", "grows", "approve check", "input more", "clean", "report"):
         assert text in texts

@@ -131,7 +131,7 @@ def document(answer: Answer) -> Any:
 
 def timeless(text: str) -> str:
     """Replace the names of runs and durations."""
-    return re.sub(r"\d+(\.\d+)? (µs|ms|s)\b", "TIME", re.sub(r"\ba[a-z0-9]{19}\b", "RUN", text))
+    return re.sub(r"\d+(\.\d+)? (\N{MICRO SIGN}s|ms|s)\b", "TIME", re.sub(r"\ba[a-z0-9]{19}\b", "RUN", text))
 
 
 # --- text ------------------------------------------------------------------------------------------------------------

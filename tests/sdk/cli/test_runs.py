@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,8 +61,9 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def history(tmp_path: Path, warnings: list[str]) -> History:
-    return History(tmp_path / "home" / "runs.db", warnings.append)
+def history(tmp_path: Path, warnings: list[str]) -> Iterator[History]:
+    with History(tmp_path / "home" / "runs.db", warnings.append) as opened:
+        yield opened
 
 
 def record(name: str, **fields: object) -> RunRecord:

@@ -14,6 +14,9 @@ from alula_kernel.uris import name_of
 if TYPE_CHECKING:
     from alula_kernel.storage import Storage
 
+_BLOCK_BYTES = 256 * 1024
+"""How much is fetched at once; DuckDB asks for the parts that it needs, so little is to be gained by reading ahead."""
+
 _GLOB = frozenset("*?[]")
 
 
@@ -72,7 +75,7 @@ class StorageFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has 
     def _open(self, path: str, mode: str = "rb", *args: Any, **options: Any) -> BinaryIO:
         if mode != "rb":
             raise StorageError(f"{path} can only be read")
-        stream = cast("BinaryIO", self._objects.open(self._uris[path], "rb"))
+        stream = cast("BinaryIO", self._objects.open(self._uris[path], "rb", block_size=_BLOCK_BYTES))
         self._streams.append(stream)
         return stream
 

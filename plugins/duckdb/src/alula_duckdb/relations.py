@@ -38,7 +38,8 @@ class RelationEncoder(alula.DataFrameEncoder["duckdb.DuckDBPyRelation"]):
             ValueConversionError: The format cannot hold it, or a declared column is missing.
             StorageError: It cannot be written.
         """
-        read = getattr(frame, "to_arrow_reader", None) or frame.fetch_arrow_reader
+        fresh = frame.project("*")  # DuckDB 1 keeps the result with the relation, and reading it would use it up
+        read = getattr(fresh, "to_arrow_reader", None) or fresh.fetch_arrow_reader
         stream = alula.DataFrame(read(_ROWS_OF_A_BATCH), target.uri or None, target.metadata, target.format)
         return stream.store(ConversionContext(target.storage), target.format, target.columns)
 

@@ -39,13 +39,13 @@ def logged(verbose: int) -> Iterator[None]:
     """
     own, root = logging.getLogger("alula"), logging.getLogger()
     before = own.level, root.level
+    logger = own
+    handler: logging.Handler = _ToPeople()
     if verbose:
         logger, handler = root, _Complete()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         root.setLevel(logging.INFO)
         own.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
-    else:
-        logger, handler = own, _ToPeople()
     logger.addHandler(handler)
     try:
         yield

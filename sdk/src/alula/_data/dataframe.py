@@ -408,9 +408,10 @@ class DataFrame:
         if self._dataset is not None or self._frame is not None or not self._uri or scheme_of(self._uri) != "file":
             return
         path = path_of(self._uri)
-        if not Path(path).exists():
+        if not os.path.exists(path):  # pathlib raises if the text is too long for a path
+            shown = path if len(path) <= 200 else f"{path[:200]}..."
             raise ValueConversionError(
-                f"there is no {path}", hint=f"Check the path; the working directory is {Path.cwd()}."
+                f"there is no {shown}", hint=f"Check the path; the working directory is {Path.cwd()}."
             )
 
     # --- in models and JSON ---

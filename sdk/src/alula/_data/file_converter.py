@@ -83,10 +83,10 @@ class HandleConverter(Converter[Any]):
         text = os.fspath(value)
         if not isinstance(text, str) or "\0" in text:
             return False
-        path = pathlib.Path(text)
+        # os.path, unlike pathlib, takes text that is too long for a path.
         if self._directory:
-            return is_uri(text) or path.is_dir()
-        return is_uri(text) or path.is_file() or (isinstance(value, os.PathLike) and not path.is_dir())
+            return is_uri(text) or os.path.isdir(text)
+        return is_uri(text) or os.path.isfile(text) or (isinstance(value, os.PathLike) and not os.path.isdir(text))
 
     def from_text(self, text: str, context: ConversionContext) -> Any:
         """Take a path, in which ``~`` is expanded, or a URI.
@@ -98,12 +98,14 @@ class HandleConverter(Converter[Any]):
             raise ValueConversionError(f"expected the path or URI of a {self.describe()}, found nothing")
         if is_uri(text):
             return self._class(text)
-        path = pathlib.Path(text).expanduser()
-        if not (path.is_dir() if self._directory else path.is_file()):
+        path = os.path.expanduser(text)
+        is_directory = os.path.isdir(path)
+        if not (is_directory if self._directory else os.path.isfile(path)):
             kind = "directory" if self._directory else "file"
-            there = " (a directory is there)" if path.is_dir() else " (a file is there)" if path.exists() else ""
+            there = " (a directory is there)" if is_directory else " (a file is there)" if os.path.exists(path) else ""
+            shown = text if len(text) <= 200 else f"{text[:200]}..."
             raise ValueConversionError(
-                f"there is no {kind} {text}{there}",
+                f"there is no {kind} {shown}{there}",
                 hint=f"Check the path; the working directory is {pathlib.Path.cwd()}.",
             )
         return self._class(path)
