@@ -191,7 +191,8 @@ class TaskError(AlulaError):
     """
 
     def __init__(self, error: ActionError) -> None:
-        super().__init__(error.message)
+        # Not by super(): next in line may be the user's own class, whose constructor wants other arguments.
+        Exception.__init__(self, error.message)
         self.error = error
 
     @property

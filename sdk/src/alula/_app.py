@@ -193,6 +193,8 @@ class App:
 
         from ._gates import LocalGateKeeper
 
+        if self.settings.cache not in {"sqlite", "memory"}:
+            self.cache  # noqa: B018 - a cache that does not exist is a mistake to be told now, and not at the first miss
         python_types = frozenset(kind.name for kind, _source in self.plugins.task_types() if not kind.executor)
         listeners = list(self._listeners)
         if self.plugins.listens():

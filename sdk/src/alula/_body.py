@@ -147,7 +147,10 @@ def _failure(
 
 
 def _error(failure: BaseException, *, recoverable: bool, traceback: str) -> ActionError:
-    message = str(failure)
+    try:
+        message = str(failure)
+    except Exception:  # noqa: BLE001 - an exception of the user's may not even be able to say what it is
+        message = f"{type(failure).__qualname__}, whose message cannot be read"
     if len(message) > MAX_MESSAGE_CHARS:
         message = f"{message[: MAX_MESSAGE_CHARS - 40]}... ({len(message):,} characters)"
     return ActionError(

@@ -24,7 +24,7 @@ literals = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=20), literals, max_size=5), st.integers(0, 400))
 def test_exactly_what_is_larger_is_refused(values: dict[str, Literal], limit: int) -> None:
-    if size_bytes(values) <= limit:
+    if not values or size_bytes(values) <= limit:
         check_inline_size(values, limit, "inputs")
     else:
         with pytest.raises(CallFailedError) as caught:
@@ -33,7 +33,7 @@ def test_exactly_what_is_larger_is_refused(values: dict[str, Literal], limit: in
         assert not caught.value.error.recoverable
 
 
-@given(st.dictionaries(st.text(max_size=20), st.builds(Scalar, scalars), max_size=5))
+@given(st.dictionaries(st.text(max_size=20), st.builds(Scalar, scalars), min_size=1, max_size=5))
 def test_at_the_limit(values: dict[str, Literal]) -> None:
     size = size_bytes(values)
     check_inline_size(values, size, "outputs")

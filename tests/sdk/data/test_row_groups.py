@@ -7,7 +7,7 @@ import random
 import pyarrow as pa
 import pytest
 
-from alula._data.frames.codecs import ROW_GROUP_BYTES, ROW_GROUP_ROWS, regrouped
+from alula._data.frames.codecs import ROW_GROUP_BYTES, ROW_GROUP_ROWS, plain_schema, regrouped
 
 
 def cut(table: pa.Table, sizes: list[int]) -> list[pa.RecordBatch]:
@@ -39,6 +39,23 @@ def test_groups_do_not_depend_on_the_batches(width: int, rows: int) -> None:
     assert groups[0] == groups[1] == groups[2]
     assert sum(groups[0]) == rows
     assert pa.concat_tables([table.slice(0, 0), *regrouped(cut(table, [1_000]), table.schema)]).equals(table)
+
+
+@pytest.mark.parametrize(
+    "arrow_type",
+    [
+        pa.list_(pa.field("element", pa.int64())),
+        pa.large_list(pa.field("x", pa.list_(pa.field("y", pa.int64())))),
+        pa.list_(pa.field("element", pa.struct({"a": pa.list_(pa.field("z", pa.int64()))})), 1),
+    ],
+)
+def test_names_of_items_do_not_count(arrow_type: pa.DataType) -> None:
+    schema = plain_schema(pa.schema([("a", arrow_type), ("b", pa.string())], metadata={"k": "v"}))
+    assert "element" not in str(schema)
+    assert "item" in str(schema)
+    assert schema.metadata == {b"k": b"v"}
+    empty = pa.table({"a": pa.array([], arrow_type), "b": pa.array([], pa.string())})
+    assert empty.cast(schema).schema.equals(schema)
 
 
 def test_narrow_rows_fill_a_group_and_wide_ones_are_bounded() -> None:

@@ -17,7 +17,7 @@ def check_inline_size(values: dict[str, Literal], limit: int, what: str) -> None
     Raises:
         CallFailedError: They are larger.
     """
-    if _bound_bytes(values, limit) <= limit:
+    if not values or _bound_bytes(values, limit) <= limit:
         return
     size = max((len(value.value) for value in values.values() if isinstance(value, Bytes)), default=0)
     if size <= limit:

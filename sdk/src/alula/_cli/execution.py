@@ -60,16 +60,15 @@ def execute(command: EntityCommand, texts: Mapping[str, tuple[str, ...]], sessio
         started_at=time.time(),
         inputs=inputs,
     )
-    history = History(app.settings.home / "runs.db", say_warning)
-    history.begin(record)
-    try:
-        _drive(record, app, command.entity, spec, inputs, options, request.verbose)
-    finally:
-        history.finish(record)
-        history.close()
-        app.close()
-        if session.results.machine:
-            session.results.write(run_json(record))
+    with History(app.settings.home / "runs.db", say_warning) as history:
+        history.begin(record)
+        try:
+            _drive(record, app, command.entity, spec, inputs, options, request.verbose)
+        finally:
+            history.finish(record)
+            app.close()
+            if session.results.machine:
+                session.results.write(run_json(record))
     return _told(record, session)
 
 

@@ -14,7 +14,7 @@ from alula_kernel.storage_errors import storage_error
 from alula_kernel.uris import name_of, shown
 
 from ..columns import check_columns
-from .codecs import Codec, Place, Selection, arrow, regrouped, schema_columns
+from .codecs import Codec, Place, Selection, arrow, plain_schema, regrouped, schema_columns
 from .handlers import DataFrameDecoder, DataFrameEncoder, FrameSource, FrameTarget
 
 T = TypeVar("T")
@@ -95,12 +95,12 @@ class ArrowEncoder(DataFrameEncoder[Any]):
             nonlocal rows
             for batch in batches:
                 rows += batch.num_rows
-                yield batch
+                yield batch if batch.schema.equals(schema) else batch.cast(schema)
 
         with _blamed(f"the {self.python_type.rpartition('.')[2]} cannot be stored as {self._codec.format}"):
             wanted = tuple(column.name for column in target.columns)
             reader = self._library.to_reader(frame, wanted, self._codec.keeps_index)
-            schema = reader.schema
+            schema = plain_schema(reader.schema)
             columns = schema_columns(schema)
             check_columns(target.columns, columns, "the data frame")
             if not len(schema) and self._library.shape(frame)[0]:

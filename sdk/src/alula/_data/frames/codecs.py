@@ -101,6 +101,33 @@ def schema_columns(schema: Any) -> tuple[Column, ...]:
     return tuple(Column(field.name, canonical(str(field.type))) for field in fields)
 
 
+def plain_schema(schema: Any) -> Any:
+    """Return a schema in which the items of lists have the name that Arrow gives them.
+
+    Parquet gives them another one, so a frame would be stored as other bytes after it was read.
+    """
+    pa = arrow()
+    fields = [field.with_type(_plain_type(field.type)) for field in schema]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def _plain_type(arrow_type: Any) -> Any:
+    pa = arrow()
+    kinds = pa.types
+    if kinds.is_struct(arrow_type):
+        return pa.struct([field.with_type(_plain_type(field.type)) for field in arrow_type])
+    for matches, make in ((kinds.is_list, pa.list_), (kinds.is_large_list, pa.large_list)):
+        if matches(arrow_type):
+            return make(_plain_item(arrow_type.value_field))
+    if kinds.is_fixed_size_list(arrow_type):
+        return pa.list_(_plain_item(arrow_type.value_field), arrow_type.list_size)
+    return arrow_type
+
+
+def _plain_item(field: Any) -> Any:
+    return field.with_name("item").with_type(_plain_type(field.type))
+
+
 def regrouped(batches: Iterable[Any], schema: Any) -> Iterator[Any]:
     """Yield the same rows as tables of `ROW_GROUP_ROWS` rows or, if they are wide, fewer, in one chunk per column.
 
