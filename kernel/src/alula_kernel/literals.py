@@ -6,7 +6,6 @@ processes) and as JSON (people). `identity_bytes` is the canonical form that is 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Union
 
@@ -222,11 +221,15 @@ def identity_bytes(literal: Literal) -> bytes:
 
 def content_hash(literal: Literal) -> str:
     """Return the SHA-256 of `identity_bytes` in hexadecimal."""
+    import hashlib  # costs as much at start-up as all of this module
+
     return hashlib.sha256(_canonical_encoder.encode(_identity(literal))).hexdigest()
 
 
 def map_hash(literals: LiteralMap) -> str:
     """Return the SHA-256 of named literals, independent of their order, in hexadecimal."""
+    import hashlib  # costs as much at start-up as all of this module
+
     return hashlib.sha256(_canonical_encoder.encode({k: _identity(v) for k, v in literals.items()})).hexdigest()
 
 

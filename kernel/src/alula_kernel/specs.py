@@ -6,7 +6,6 @@ engine drives; their canonical encoding is hashed for versions.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, Union
 
@@ -482,6 +481,8 @@ EntitySpec = Union[TaskSpec, WorkflowSpec, LaunchPlanSpec]  # noqa: UP007 - eval
 def spec_digest(spec: EntitySpec) -> str:
     """Return the SHA-256 of a spec's canonical encoding, with the version left out, in hexadecimal."""
     bare = msgspec.structs.replace(spec, id=msgspec.structs.replace(spec.id, version=""))
+    import hashlib  # costs as much at start-up as all of this module
+
     return hashlib.sha256(msgspec.msgpack.encode(bare, order="sorted")).hexdigest()
 
 

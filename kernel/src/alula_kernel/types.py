@@ -6,7 +6,6 @@ another, and says why not; `display` is how a type is shown to people and how th
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Union
 
 import msgspec
@@ -287,6 +286,8 @@ def _is_plain(literal_type: LiteralType) -> bool:
 
 def fingerprint(value: Any) -> str:
     """Return the SHA-256 of the canonical form of a literal type, or of a structure of them, in hexadecimal."""
+    import hashlib  # costs as much at start-up as all of this module
+
     return hashlib.sha256(msgspec.msgpack.encode(value, order="sorted")).hexdigest()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
     from ._checkpoint import Checkpoint, latest_checkpoint
     from ._conditional import conditional
-    from ._context import ctx, current_context, logger
+    from ._context import ctx, current_context
     from ._data.columns import kwtypes
     from ._data.dataframe import DataFrame, StructuredDataset, register_dataframe_handler
     from ._data.dataframe_converter import FrameTransformer
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ._gates import approve, sleep, wait_for_input
     from ._images import Image, ImageSpec
     from ._launch_plan import LaunchPlan
+    from ._logger import logger
     from ._map import map_task
     from ._nodes import create_node
     from ._options import Annotations, Labels, Options, RawOutputDataConfig
@@ -131,7 +132,7 @@ _HOMES = {
     "dynamic": "._task",
     "kwtypes": "._data.columns",
     "latest_checkpoint": "._checkpoint",
-    "logger": "._context",
+    "logger": "._logger",
     "map_task": "._map",
     "reference_launch_plan": "._reference",
     "reference_task": "._reference",

@@ -69,8 +69,7 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
             return _failure(failure, context, controller, compiled)
         finally:
             STATE.reset(token)
-            if context._cleanup is not None:
-                context.close()
+            context.close()
 
     return run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,6 +60,8 @@ class FunctionBodyPolicy:
 
     def get_version(self, salt: str, params: VersionParameters) -> str:
         """Return the SHA-256 of the code, salted."""
+        import hashlib
+
         from ._code_hash import code_hash
 
         code = code_hash(params.func) if params.func is not None else params.source
@@ -114,6 +115,8 @@ class Cache:
             return self.version.strip()
         policies = self.policies or FunctionBodyPolicy()
         chosen = policies if isinstance(policies, Sequence) else [policies]
+        import hashlib
+
         parts = [policy.get_version(self.salt, params) for policy in chosen]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

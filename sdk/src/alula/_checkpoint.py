@@ -140,6 +140,12 @@ class Checkpoint:
             return target / "data"
         return None
 
+    def close(self) -> None:
+        """Remove `path`, if it was used. Idempotent."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
     # --- Flyte 2 names ---
 
     @property

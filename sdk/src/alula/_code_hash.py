@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import inspect
+import os
 import sys
 import textwrap
 import types
@@ -192,8 +193,8 @@ def _assigned(module: str, name: str, package: str) -> str:
     The value itself is not looked at, as it may change while the program runs.
     """
     for _ in range(10):  # follows re-exports
-        path = getattr(sys.modules.get(module), "__file__", None)
-        found = _assignments(path).get(name) if path else None
+        path: str = getattr(sys.modules.get(module), "__file__", None) or ""
+        found = _assignments(path).get(name)
         if found is None:
             return ""
         if not found.startswith("from "):
@@ -215,9 +216,16 @@ def _absolute(module: str, path: str) -> str:
     return ".".join([*parts[: len(parts) - level + 1], module.lstrip(".")]).strip(".")
 
 
-@functools.lru_cache(maxsize=64)
 def _assignments(path: str) -> dict[str, str]:
     """Return what the top level of a file assigns: syntax by name, or ``from <module> <name>`` for an import."""
+    try:
+        return _assignments_at(path, os.stat(path).st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@functools.lru_cache(maxsize=64)
+def _assignments_at(path: str, _changed_ns: int) -> dict[str, str]:
     tree = _parsed_file(path)
     found: dict[str, str] = {}
     for node in tree.body if tree is not None else ():

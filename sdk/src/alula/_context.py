@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-import logging
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.contracts import Attempt, Controller, ConversionContext
@@ -13,16 +12,13 @@ from alula_kernel.contracts import Attempt, Controller, ConversionContext
 from ._state import STATE
 
 if TYPE_CHECKING:
+    import logging
     import tempfile
 
     from ._app import App
     from ._checkpoint import Checkpoint
     from ._compile import Compilation
     from ._report import Report
-
-logger = logging.getLogger("alula.task")
-"""For what tasks have to say; it is given a handler by ``alula run``, or by the program."""
-
 
 class TaskContext:
     """What an attempt knows about itself.
@@ -123,6 +119,8 @@ class TaskContext:
     @property
     def logging(self) -> logging.Logger:
         """The logger ``alula.task``."""
+        from ._logger import logger
+
         return logger
 
     @functools.cached_property
@@ -150,9 +148,12 @@ class TaskContext:
         return self.report.tab("default")
 
     def close(self) -> None:
-        """Remove the working directory, if there is one."""
+        """Remove the folders that it made, if there are any."""
         if self._cleanup is not None:
             self._cleanup.cleanup()
+        checkpoint = self.__dict__.get("checkpoint")
+        if checkpoint is not None:
+            checkpoint.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,14 +204,14 @@ def current_context() -> Any:
     found = ctx()
     if found is not None:
         return found
-    return _outside()
+    from ._app import current_app
+
+    return _outside(current_app())
 
 
 @functools.lru_cache(maxsize=1)
-def _outside() -> Any:
-    from ._app import current_app
-
-    return OutsideContext(current_app())
+def _outside(app: App) -> OutsideContext:
+    return OutsideContext(app)
 
 
 def _compilation() -> Compilation | None:
@@ -225,8 +226,14 @@ class OutsideContext:
         self.app = app
         self.execution_id = ExecutionId(app.settings.project, app.settings.domain, "local")
         self.task_id = None
-        self.logging = logger
         self.output_prefix = self.raw_output_prefix = str(app.settings.home / "data")
+
+    @property
+    def logging(self) -> logging.Logger:
+        """The logger ``alula.task``."""
+        from ._logger import logger
+
+        return logger
 
     @property
     def compilation_state(self) -> Compilation | None:
@@ -241,10 +248,9 @@ class OutsideContext:
     @functools.cached_property
     def working_directory(self) -> str:
         """A folder, removed when the process ends."""
-        import tempfile
+        from ._data.scratch import scratch
 
-        self._folder = tempfile.TemporaryDirectory(prefix="alula-")
-        return self._folder.name
+        return str(scratch.new_folder())
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
@@ -254,4 +260,4 @@ class OutsideContext:
         return Checkpoint(self.app.storage, f"{self.working_directory}/checkpoint", "")
 
 
-__all__ = ["ActionId", "ExecutionId", "OutsideContext", "TaskContext", "ctx", "current_context", "logger"]
+__all__ = ["ActionId", "ExecutionId", "OutsideContext", "TaskContext", "ctx", "current_context"]

@@ -9,18 +9,20 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alula_kernel.contracts import ConversionContext, Converter
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError, ValueConversionError
 from alula_kernel.literals import NONE, Literal
-from alula_kernel.registry import TypeRegistry
 from alula_kernel.specs import Interface, Variable
 from alula_kernel.types import NONE as NONE_TYPE
 from alula_kernel.types import UnionOf
 
 from ._promise import Promise
 from ._state import callers_locals
+
+if TYPE_CHECKING:
+    from alula_kernel.registry import TypeRegistry
 
 MISSING: Any = inspect.Parameter.empty
 """Marks an input without a default."""

@@ -13,7 +13,6 @@ from alula_kernel import specs
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
 
 from ._cache import cache_spec, check_ignored_inputs
-from ._resources import resource_spec
 
 if TYPE_CHECKING:
     from ._entity import Entity
@@ -182,6 +181,8 @@ def _override_fields(
         check_ignored_inputs(fields["cache"], task.python_interface.inputs)
     resources = {name: settings[name] for name in _RESOURCE_SETTINGS if settings.get(name) is not None}
     if resources:
+        from ._resources import resource_spec
+
         fields["resources"] = resource_spec(**resources)
     if task_config is not None:
         fields["custom"] = task.custom_for(task_config, location)

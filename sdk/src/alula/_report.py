@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import html
-import importlib.metadata
 import inspect
 import logging
 import time
@@ -201,6 +200,8 @@ def _source_html(function: Any) -> str:
 
 def dependencies_html() -> str:
     """Return a table of the installed distributions and their versions."""
+    import importlib.metadata
+
     found = sorted({(d.metadata["Name"] or "?", d.version) for d in importlib.metadata.distributions()})
     rows = "".join(f"<tr><td>{html.escape(n)}</td><td>{html.escape(v)}</td></tr>" for n, v in found)
     return f"<table><tr><th>Distribution</th><th>Version</th></tr>{rows}</table>"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 STATE: contextvars.ContextVar[Compilation | TaskContext | None] = contextvars.ContextVar("alula_state", default=None)
 """The compilation or task context that a call belongs to; None at top level."""
 
-_OWN_FOLDERS = (str(Path(__file__).parent) + "/", str(Path(alula_kernel.__file__).parent) + "/")
+_OWN_FOLDERS = tuple(f"{os.path.dirname(os.path.abspath(module))}/" for module in (__file__, alula_kernel.__file__))
 
-_STANDARD_LIBRARY = (str(Path(contextvars.__file__).parent) + "/", "<frozen ")
+_STANDARD_LIBRARY = (f"{os.path.dirname(contextvars.__file__)}/", "<frozen ")
 
 
 def is_own_file(filename: str) -> bool:

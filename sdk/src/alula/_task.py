@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from alula_kernel.contracts import SUCCEEDED, Attempt, Controller, Outcome
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
-from alula_kernel.specs import EntityId, Interface, Overrides, TaskSpec, WorkflowSpec
+from alula_kernel.specs import EntityId, Interface, Overrides, ResourceSpec, TaskSpec, WorkflowSpec
 
 from ._body import make_body
 from ._cache import Cache, CacheRequest, as_cache, cache_spec, check_ignored_inputs
@@ -27,7 +27,6 @@ from ._interface import (
     source_location,
 )
 from ._overrides import Duration, RetryStrategy, Timeout, image_name, override_fields, retry_policy, timeout_policy
-from ._resources import Resources, resource_spec
 from ._state import STATE, call_site
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from ._context import TaskContext
     from ._docs import Documentation
     from ._report import DeckField
+    from ._resources import Resources
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -187,6 +187,7 @@ class Task(Entity):
         compiled = self.compiled(app)
         check_ignored_inputs(settings.cache, compiled.inputs)
         docs = settings.docs
+        asked = (settings.requests, settings.limits, settings.resources, settings.accelerator, settings.shared_memory)
         return TaskSpec(
             id=self.id(app),
             interface=compiled.interface,
@@ -203,13 +204,7 @@ class Task(Entity):
                 source=self.source(),
             ),
             interruptible=settings.interruptible,
-            resources=resource_spec(
-                requests=settings.requests,
-                limits=settings.limits,
-                resources=settings.resources,
-                accelerator=settings.accelerator,
-                shared_memory=settings.shared_memory,
-            ),
+            resources=_resource_spec(settings) if any(asked) else None,
             environment=dict(settings.environment),
             labels=dict(settings.labels),
             annotations=dict(settings.annotations),
@@ -454,6 +449,18 @@ def _check_annotations(function: Callable[..., Any], title: str, pickle_untyped:
                 hint=f"Write `{name}: <type>`, or pass pickle_untyped=True.",
                 location=source_location(function),
             )
+
+
+def _resource_spec(settings: TaskSettings) -> ResourceSpec | None:
+    from ._resources import resource_spec
+
+    return resource_spec(
+        requests=settings.requests,
+        limits=settings.limits,
+        resources=settings.resources,
+        accelerator=settings.accelerator,
+        shared_memory=settings.shared_memory,
+    )
 
 
 @overload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from types import TracebackType
 
 from ._state import is_own_file
@@ -26,6 +25,8 @@ def trim(entries: TracebackType | None) -> TracebackType | None:
 
 def user_traceback(failure: BaseException) -> str:
     """Return the traceback as text, its causes included, without the frames of Alula."""
+    import traceback
+
     summary = traceback.TracebackException.from_exception(failure)
     part: traceback.TracebackException | None = summary
     while part is not None:

@@ -583,7 +583,7 @@ def test_within(in_loop: Any) -> None:
         outer = asyncio.ensure_future(within(60, slow()))
         await asyncio.sleep(0.01)
         outer.cancel("enough")
-        with pytest.raises(asyncio.CancelledError, match="enough"):
+        with pytest.raises(asyncio.CancelledError):
             await outer
         assert ends == ["ended", "ended"]
 

@@ -59,11 +59,20 @@ class Handler(SimpleHTTPRequestHandler):
         return io.BytesIO(content[first : last + 1])
 
 
+class WholeFiles(Handler):
+    """Sends whole files only, as Python's own server does."""
+
+    def send_head(self) -> BinaryIO | None:  # type: ignore[override]
+        del self.headers["Range"]
+        return super().send_head()
+
+
 class TestFsspecReadOnly(BlobBackendConformance):
     """A web server, which can neither be written to nor listed."""
 
     can_write = False
     can_list = False
+    handler: type[SimpleHTTPRequestHandler] = Handler
 
     @pytest.fixture
     def backend(self) -> BlobBackend:
@@ -73,7 +82,7 @@ class TestFsspecReadOnly(BlobBackendConformance):
     def base_uri(self, tmp_path: Path) -> Iterator[str]:
         folder = tmp_path / "served"
         folder.mkdir()
-        with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as server:
+        with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(self.handler, directory=str(folder))) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             yield f"http://127.0.0.1:{server.server_port}"
@@ -89,3 +98,10 @@ class TestFsspecReadOnly(BlobBackendConformance):
             return child_uri(base_uri, name)
 
         return write
+
+
+class TestFsspecWithoutRanges(TestFsspecReadOnly):
+    """A web server that sends whole files only, as many do."""
+
+    is_seekable = False
+    handler = WholeFiles

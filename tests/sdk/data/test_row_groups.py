@@ -7,6 +7,7 @@ import random
 import pyarrow as pa
 import pytest
 
+from alula import DataFrame, current_app
 from alula._data.frames.codecs import ROW_GROUP_BYTES, ROW_GROUP_ROWS, plain_schema, regrouped
 
 
@@ -56,6 +57,15 @@ def test_names_of_items_do_not_count(arrow_type: pa.DataType) -> None:
     assert schema.metadata == {b"k": b"v"}
     empty = pa.table({"a": pa.array([], arrow_type), "b": pa.array([], pa.string())})
     assert empty.cast(schema).schema.equals(schema)
+
+
+def test_wide_rows_are_read_a_few_at_a_time() -> None:
+    wide = DataFrame(pa.table({"text": ["x" * 10_000 + str(n) for n in range(5_000)]}))
+    stored = DataFrame.from_dataset(wide.store(current_app().conversion))
+    pieces = [len(piece) for piece in stored.open(pa.Table).iter()]
+    assert sum(pieces) == 5_000
+    assert max(pieces) < 2_500
+    assert [len(piece) for piece in DataFrame(frame(4, 10)).open(pa.Table).iter()] == [10]
 
 
 def test_narrow_rows_fill_a_group_and_wide_ones_are_bounded() -> None:

@@ -451,9 +451,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]
     def load(sources: Mapping[str, str]) -> ModuleType:
         import linecache
 
-        from alula import _code_hash
-
-        _code_hash._assignments.cache_clear()
         for name, source in sources.items():
             (folder / f"{name}.py").write_text(textwrap.dedent(source))
         forget()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import types
 import typing
@@ -179,6 +178,8 @@ class RecordConverter(StructureConverter[Any]):
     def _check_names(self, mapping: Mapping[Any, Any]) -> None:
         for name in mapping:
             if name not in self.by_name:
+                import difflib
+
                 near = difflib.get_close_matches(str(name), self.by_name, n=1)
                 fields = ", ".join(list(self.by_name)[:20]) or "none"
                 raise ValueConversionError(

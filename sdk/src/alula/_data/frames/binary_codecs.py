@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import IO, Any
 
-from .codecs import ROW_GROUP_ROWS, Codec, Place, Selection, arrow
+from .codecs import ROW_GROUP_BYTES, ROW_GROUP_ROWS, Codec, Place, Selection, arrow
 
 
 class ParquetCodec(Codec):
@@ -36,13 +36,20 @@ class ParquetCodec(Codec):
         with place.open() as stream, self._file(place, stream) as file:
             names = selection.of(file.schema_arrow)
             yield selected(file.schema_arrow, names)
-            for batch in file.iter_batches(batch_size=rows, columns=names):
+            for batch in file.iter_batches(batch_size=_batch_rows(file.metadata, rows), columns=names):
                 yield batch.select(names)
 
     def _file(self, place: Place, stream: IO[bytes]) -> Any:
         pq = arrow("pyarrow.parquet")
         # A memory map reads nothing but the columns asked for, without a copy.
         return pq.ParquetFile(stream) if place.path is None else pq.ParquetFile(place.path, memory_map=True)
+
+
+def _batch_rows(metadata: Any, most: int) -> int:
+    """Return how many rows of a file are decoded together: fewer if they are wide."""
+    size: int = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    rows: int = metadata.num_rows
+    return max(1, min(most, max(1_024, ROW_GROUP_BYTES * rows // max(1, size))))
 
 
 class ArrowCodec(Codec):

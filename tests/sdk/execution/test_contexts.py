@@ -1,0 +1,148 @@
+"""OB-02: what a task can ask about itself."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alula
+from alula import TaskEnvironment, ctx, current_context, task, workflow
+
+env = TaskEnvironment(name="contexts")
+
+
+def test_outside_of_a_task_there_is_none_but_a_context_to_try_things_out() -> None:
+    assert ctx() is None
+    context = current_context()
+    assert context.execution_id.name == "local"
+    assert context.task_id is None
+    folder = Path(context.working_directory)
+    assert folder.is_dir()
+    assert context.checkpoint.read() is None
+    assert context.execution_date.tzinfo is not None
+    assert isinstance(context.logging, logging.Logger)
+
+
+def test_inside_of_a_task() -> None:
+    seen: dict[str, Any] = {}
+
+    @task
+    def look(x: int) -> None:
+        context = current_context()
+        assert context is ctx()
+        seen.update(
+            run=context.run_name,
+            action=context.action_name,
+            number=context.attempt_number,
+            task=context.task_id.name,
+            execution=str(context.execution_id),
+            date=context.execution_date,
+            mode=context.mode,
+            ids=context.action,
+            prefix=context.output_prefix,
+            raw=context.raw_output_prefix,
+        )
+
+    @workflow
+    def flow() -> None:
+        look(x=1)
+
+    run = alula.run(flow)
+    assert seen["run"] == run.name
+    assert (seen["action"], seen["number"], seen["task"], seen["mode"]) == ("a0.n0", 1, look.name, "local")
+    assert seen["execution"] == f"default/development/{run.name}"
+    assert (seen["ids"].name, seen["ids"].run_name, seen["ids"].domain) == ("a0.n0", run.name, "development")
+    assert abs(seen["date"] - dt.datetime.now(dt.timezone.utc)) < dt.timedelta(minutes=1)
+    assert run.name in seen["prefix"]
+    assert seen["raw"] == seen["prefix"]
+
+
+def test_the_working_directory_is_new_empty_and_goes_away() -> None:
+    folders: list[Path] = []
+
+    @task
+    def work(fail: bool) -> None:
+        folder = Path(current_context().working_directory)
+        assert list(folder.iterdir()) == []
+        (folder / "file").write_text("x")
+        assert current_context().working_directory == str(folder)
+        folders.append(folder)
+        if fail:
+            raise OSError
+
+    work(fail=False)
+    with pytest.raises(OSError):
+        work(fail=True)
+    assert len(set(folders)) == 2
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_files_in_the_working_directory_may_be_returned() -> None:
+    @task
+    def write() -> alula.File:
+        path = Path(current_context().working_directory) / "result.txt"
+        path.write_text("result")
+        return alula.File(str(path))
+
+    assert Path(write()).read_text() == "result"
+
+
+def test_tasks_side_by_side_have_contexts_of_their_own() -> None:
+    @env.task
+    async def name(x: int) -> str:
+        before = ctx().action_name  # type: ignore[union-attr]
+        await asyncio.sleep(0.01)
+        after = ctx().action_name  # type: ignore[union-attr]
+        assert before == after
+        return str(before)
+
+    @env.task
+    async def main() -> list[str]:
+        own = ctx().action_name  # type: ignore[union-attr]
+        names = await asyncio.gather(*(name(x=i) for i in range(5)))
+        assert ctx().action_name == own  # type: ignore[union-attr]
+        return names
+
+    assert len(set(asyncio.run(main()))) == 5
+
+
+def test_a_nested_call_gives_the_context_back() -> None:
+    @task
+    def inner() -> str:
+        return str(current_context().action_name)
+
+    @task
+    def outer() -> list[str]:
+        return [str(current_context().action_name), inner(), str(current_context().action_name)]
+
+    first, middle, last = outer()
+    assert first == last == "a0"
+    assert middle.startswith("a0.")
+
+
+def test_the_logger_of_tasks(caplog: pytest.LogCaptureFixture) -> None:
+    @task
+    def speaks() -> None:
+        current_context().logging.warning("from the context")
+        alula.logger.warning("from the module")
+
+    speaks()
+    assert [record.message for record in caplog.records] == ["from the context", "from the module"]
+    assert {record.name for record in caplog.records} == {"alula.task"}
+
+
+def test_environment_variables_of_run_and_task() -> None:
+    import os
+
+    @task(environment={"ALULA_T": "task", "ALULA_BOTH": "task"})
+    def read() -> list[str]:
+        return [os.environ["ALULA_T"], os.environ["ALULA_R"], os.environ["ALULA_BOTH"]]
+
+    run = alula.with_runcontext(env_vars={"ALULA_R": "run", "ALULA_BOTH": "run"}).run(read)
+    assert run.result == ["task", "run", "task"]
+    assert not {"ALULA_T", "ALULA_R", "ALULA_BOTH"} & os.environ.keys()
