@@ -139,9 +139,9 @@ NONE = Scalar(None)
 
 _msgpack_encoder = msgspec.msgpack.Encoder()
 _canonical_encoder = msgspec.msgpack.Encoder(order="sorted")
-_literal_decoder = msgspec.msgpack.Decoder(Literal)
+_literal_decoder: msgspec.msgpack.Decoder[Literal] = msgspec.msgpack.Decoder(Literal)
 _map_decoder = msgspec.msgpack.Decoder(dict[str, Literal])
-_json_decoder = msgspec.json.Decoder(Literal)
+_json_decoder: msgspec.json.Decoder[Literal] = msgspec.json.Decoder(Literal)
 
 
 def encode(literal: Literal) -> bytes:
@@ -186,28 +186,28 @@ def from_json(data: bytes | str) -> Literal:
     return _json_decoder.decode(data)
 
 
-def _identity(literal: Literal) -> Any:
+def _identity(literal: Any) -> Any:
     """Reduce a literal to plain values that are equal if and only if the contents are equal."""
     kind = type(literal)
     if kind is Scalar:
-        return literal.value  # type: ignore[union-attr]
+        return literal.value
     if kind is ListLiteral:
-        return [_identity(item) for item in literal.items]  # type: ignore[union-attr]
+        return [_identity(item) for item in literal.items]
     if kind is MapLiteral:
-        return {"m": {k: _identity(v) for k, v in literal.entries.items()}}  # type: ignore[union-attr]
+        return {"m": {k: _identity(v) for k, v in literal.entries.items()}}
     if kind is Hashed:
-        return {"h": literal.hash}  # type: ignore[union-attr]
+        return {"h": literal.hash}
     if kind is Blob or kind is Dataset:
-        if literal.hash is not None:  # type: ignore[union-attr]
-            return {"h": literal.hash}  # type: ignore[union-attr]
-        return {"u": literal.uri}  # type: ignore[union-attr]
+        if literal.hash is not None:
+            return {"h": literal.hash}
+        return {"u": literal.uri}
     if kind is UnionLiteral:
-        return {"v": literal.variant, "x": _identity(literal.value)}  # type: ignore[union-attr]
+        return {"v": literal.variant, "x": _identity(literal.value)}
     if kind is NonFinite:
-        return {"f": literal.value}  # type: ignore[union-attr]
+        return {"f": literal.value}
     if kind is Bytes:
-        return {"b": literal.value}  # type: ignore[union-attr]
-    return {"j": literal.value}  # type: ignore[union-attr]
+        return {"b": literal.value}
+    return {"j": literal.value}
 
 
 def identity_bytes(literal: Literal) -> bytes:

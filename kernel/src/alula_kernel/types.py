@@ -6,6 +6,7 @@ another, and says why not; `display` is how a type is shown to people and how th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Union
 
 import msgspec
@@ -188,56 +189,64 @@ def mismatch(source: LiteralType, target: LiteralType) -> str | None:
     """
     if source == target:
         return None
-    match source, target:
-        case UnionOf(variants), _:
-            for variant in variants:
-                if mismatch(variant, target) is not None:
-                    return f"{display(variant)}, one of the variants, does not fit {display(target)}"
-            return None
-        case _, UnionOf(variants):
-            if any(mismatch(source, variant) is None for variant in variants):
-                return None
-        case Simple("int"), Simple("float"):
-            return None
-        case EnumOf(_, values), Simple(kind):
-            if kind in {"str", "int", "bool"} and all(type(v).__name__ == kind for v in values):
-                return None
-        case EnumOf(_, values), EnumOf(_, allowed):
-            extra = [v for v in values if v not in allowed]
-            if not extra:
-                return None
-            return f"{extra[0]!r} is not one of {', '.join(repr(v) for v in allowed)}"
-        case ListOf(item), ListOf(wanted):
-            reason = mismatch(item, wanted)
-            return None if reason is None else f"items differ: {reason}"
-        case TupleOf(items), ListOf(wanted):
-            reasons = [r for r in (mismatch(item, wanted) for item in items) if r]
-            return f"items differ: {reasons[0]}" if reasons else None
-        case TupleOf(items), TupleOf(wanted_items):
-            if len(items) != len(wanted_items):
-                return f"{len(items)} items, not {len(wanted_items)}"
-            for index, (item, wanted) in enumerate(zip(items, wanted_items, strict=True)):
-                if (reason := mismatch(item, wanted)) is not None:
-                    return f"item {index} differs: {reason}"
-            return None
-        case MapOf(value), MapOf(wanted):
-            reason = mismatch(value, wanted)
-            return None if reason is None else f"values differ: {reason}"
-        case Record(_, _), Record(_, _):
-            return _record_mismatch(source, target)
-        case Record(name, _), RecordRef(wanted_name) if name == wanted_name:
-            return None
-        case RecordRef(name), Record(wanted_name, _) if name == wanted_name:
-            return None
-        case BlobOf(format, directory), BlobOf(wanted_format, wanted_directory):
-            if directory == wanted_directory and (not wanted_format or not format or format == wanted_format):
-                return None
-        case DatasetOf(), DatasetOf():
-            return _dataset_mismatch(source, target)
-        case _, Simple("json"):
-            if _is_plain(source):
-                return None
+    if isinstance(source, UnionOf):
+        for variant in source.variants:
+            if mismatch(variant, target) is not None:
+                return f"{display(variant)}, one of the variants, does not fit {display(target)}"
+        return None
+    if isinstance(target, UnionOf):
+        fits = any(mismatch(source, variant) is None for variant in target.variants)
+        return None if fits else _no_fit(source, target)
+    if target == JSON:
+        return None if _is_plain(source) else _no_fit(source, target)
+    compare = _COMPARISONS.get((type(source), type(target)))
+    return _no_fit(source, target) if compare is None else compare(source, target)
+
+
+def _no_fit(source: LiteralType, target: LiteralType) -> str:
     return f"{display(source)} does not fit {display(target)}"
+
+
+def _simple_mismatch(source: Simple, target: Simple) -> str | None:
+    return None if source.kind == "int" and target.kind == "float" else _no_fit(source, target)
+
+
+def _enum_as_simple_mismatch(source: EnumOf, target: Simple) -> str | None:
+    fits = target.kind in {"str", "int", "bool"} and all(type(v).__name__ == target.kind for v in source.values)
+    return None if fits else _no_fit(source, target)
+
+
+def _enum_mismatch(source: EnumOf, target: EnumOf) -> str | None:
+    extra = [value for value in source.values if value not in target.values]
+    return f"{extra[0]!r} is not one of {', '.join(repr(v) for v in target.values)}" if extra else None
+
+
+def _items_mismatch(items: tuple[LiteralType, ...], target: ListOf) -> str | None:
+    reason = next((r for r in (mismatch(item, target.item) for item in items) if r), None)
+    return None if reason is None else f"items differ: {reason}"
+
+
+def _tuple_mismatch(source: TupleOf, target: TupleOf) -> str | None:
+    if len(source.items) != len(target.items):
+        return f"{len(source.items)} items, not {len(target.items)}"
+    for index, (item, wanted) in enumerate(zip(source.items, target.items, strict=True)):
+        if (reason := mismatch(item, wanted)) is not None:
+            return f"item {index} differs: {reason}"
+    return None
+
+
+def _map_mismatch(source: MapOf, target: MapOf) -> str | None:
+    reason = mismatch(source.value, target.value)
+    return None if reason is None else f"values differ: {reason}"
+
+
+def _name_mismatch(source: Record | RecordRef, target: Record | RecordRef) -> str | None:
+    return None if source.name == target.name else _no_fit(source, target)
+
+
+def _blob_mismatch(source: BlobOf, target: BlobOf) -> str | None:
+    same_format = not target.format or not source.format or source.format == target.format
+    return None if source.directory == target.directory and same_format else _no_fit(source, target)
 
 
 def _record_mismatch(source: Record, target: Record) -> str | None:
@@ -262,6 +271,23 @@ def _dataset_mismatch(source: DatasetOf, target: DatasetOf) -> str | None:
     if source.format and target.format and source.format != target.format:
         return f"format {source.format} is not {target.format}"
     return None
+
+
+_COMPARISONS: dict[tuple[type, type], Callable[[Any, Any], str | None]] = {
+    (Simple, Simple): _simple_mismatch,
+    (EnumOf, Simple): _enum_as_simple_mismatch,
+    (EnumOf, EnumOf): _enum_mismatch,
+    (ListOf, ListOf): lambda source, target: _items_mismatch((source.item,), target),
+    (TupleOf, ListOf): lambda source, target: _items_mismatch(source.items, target),
+    (TupleOf, TupleOf): _tuple_mismatch,
+    (MapOf, MapOf): _map_mismatch,
+    (Record, Record): _record_mismatch,
+    (Record, RecordRef): _name_mismatch,
+    (RecordRef, Record): _name_mismatch,
+    (BlobOf, BlobOf): _blob_mismatch,
+    (DatasetOf, DatasetOf): _dataset_mismatch,
+}
+"""How types of two kinds are compared; kinds that are not here never fit."""
 
 
 def _is_plain(literal_type: LiteralType) -> bool:

@@ -166,6 +166,7 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.sent = 0
+        self.ranges = True
         self.folder = folder
         self.address = ""
 
@@ -181,7 +182,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
         def send_head(self) -> Any:
             path = Path(self.translate_path(self.path))
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if world.ranges else None
             if not path.is_file() or self.command == "HEAD":
                 return super().send_head()
             content = path.read_bytes()
@@ -225,6 +226,13 @@ def test_only_what_is_needed_of_a_remote_file_is_fetched(served: Served) -> None
     size = (served.folder / "wide.parquet").stat().st_size
     assert size > 40_000_000
     assert served.sent < size / 2
+
+
+def test_a_server_that_sends_whole_files_will_do(served: Served) -> None:
+    served.ranges = False
+    write(served.folder / "data.parquet")
+    file = alula.File.from_existing_remote(f"{served.address}/data.parquet")
+    assert rows(DuckDBQuery("whole", SUM, inputs={"data": alula.File}), data=file) == [{"s": 6, "c": 2}]
 
 
 def test_a_missing_remote_file_is_named(served: Served) -> None:

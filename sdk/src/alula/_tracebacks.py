@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
+
+from alula_kernel.errors import UsageError
 
 from ._state import is_own_file
 
@@ -23,11 +26,24 @@ def trim(entries: TracebackType | None) -> TracebackType | None:
     return trimmed
 
 
+def _is_users(filename: str) -> bool:
+    """Tell whether a source file is neither Alula's nor a module at the top of the standard library, as contextlib."""
+    return not is_own_file(filename) and os.path.dirname(filename) != os.path.dirname(os.__file__)
+
+
 def user_traceback(failure: BaseException) -> str:
-    """Return the traceback as text, its causes included, without the frames of Alula."""
+    """Return the traceback as text, its causes included, without the frames of Alula.
+
+    A refusal of Alula's own, as of an output of the wrong type, has a traceback only if the user's code called what
+    refused, and is shown without the foreign errors behind it, which its message has translated.
+    """
     import traceback
 
     summary = traceback.TracebackException.from_exception(failure)
+    if isinstance(failure, UsageError):
+        if not any(_is_users(entry.filename) for entry in summary.stack):
+            return ""
+        summary.__cause__ = summary.__context__ = None
     part: traceback.TracebackException | None = summary
     while part is not None:
         users = [entry for entry in part.stack if not is_own_file(entry.filename)]

@@ -235,7 +235,9 @@ class World:
 
     # --- entities ----------------------------------------------------------------------------------------------------
 
-    def task(self, function: Callable[..., Any], name: str = "", *, outputs: Sequence[str] = ("o0",), **spec: Any) -> TaskSpec:
+    def task(
+        self, function: Callable[..., Any], name: str = "", *, outputs: Sequence[str] = ("o0",), **spec: Any
+    ) -> TaskSpec:
         """Make a task of a function of plain values; what it raises fails its attempt."""
         name = name or function.__name__.strip("<>")
         parameters = [parameter for parameter in inspect.signature(function).parameters if parameter != "call"]
@@ -266,7 +268,9 @@ class World:
                 return Outcome(kind=SUCCEEDED, graph=result)
             if len(outputs) == 1:
                 return Outcome(kind=SUCCEEDED, outputs={outputs[0]: to_literal(result)})
-            return Outcome(kind=SUCCEEDED, outputs={k: to_literal(v) for k, v in zip(outputs, result or ())})
+            return Outcome(
+                kind=SUCCEEDED, outputs={k: to_literal(v) for k, v in zip(outputs, result or (), strict=False)}
+            )
 
         def run(attempt: Attempt, controller: Controller) -> Outcome:
             try:
@@ -290,7 +294,9 @@ class World:
         outputs = spec.pop("outputs", ("o0",))
         name = name or script.__name__.strip("<>")
         interface = Interface({i: Variable(INT) for i in inputs}, {o: Variable(INT) for o in outputs})
-        task = TaskSpec(id=EntityId("task", f"{name}-{next(_NAMES)}.{name}"), type="remote", interface=interface, **spec)
+        task = TaskSpec(
+            id=EntityId("task", f"{name}-{next(_NAMES)}.{name}"), type="remote", interface=interface, **spec
+        )
         self.specs[task.id] = task
         self.remote.scripts[task.id] = script
         return task

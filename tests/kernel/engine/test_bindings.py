@@ -132,7 +132,9 @@ def test_what_cannot_be_compared(left: Literal, operator: str, right: Literal, m
     assert caught.value.error.message == message
 
 
-@given(st.recursive(st.booleans(), lambda inner: st.tuples(st.sampled_from(["and", "or"]), inner, inner), max_leaves=12))
+@given(
+    st.recursive(st.booleans(), lambda inner: st.tuples(st.sampled_from(["and", "or"]), inner, inner), max_leaves=12)
+)
 def test_junctions(tree: Any) -> None:
     def condition(part: Any) -> Any:
         if isinstance(part, bool):

@@ -26,9 +26,7 @@ def sign_flow(world: Any) -> Any:
     return world.workflow(world.node("n0", branch), inputs=["x"], outputs=world.ref("n0"))
 
 
-@pytest.mark.parametrize(
-    ("x", "value", "taken", "other"), [(4, 5, "pos", "neg"), (-4, 4, "neg", "pos")]
-)
+@pytest.mark.parametrize(("x", "value", "taken", "other"), [(4, 5, "pos", "neg"), (-4, 4, "neg", "pos")])
 def test_the_first_case_that_holds(world: Any, x: int, value: int, taken: str, other: str) -> None:
     result = world.run(sign_flow(world), {"x": x})
     assert result.value == value

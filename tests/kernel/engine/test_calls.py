@@ -97,7 +97,10 @@ def test_ids_tell_versions_and_maps_apart(world: Any) -> None:
     def mapping(call: Any) -> Any:
         return [call(task_of_lists, x=[1, 2]), call(world.map(task_of_lists), x=[[1], [2, 2]])]
 
-    task_of_lists = world.task(lambda x: sum(x), "sum")
+    def add(x: Any) -> int:
+        return sum(x)
+
+    task_of_lists = world.task(add)
     assert world.run(world.task(mapping)).value == [3, [1, 4]]
 
 
@@ -162,9 +165,7 @@ def test_a_plain_function_in_a_thread_of_an_async_task_calls(world: Any) -> None
 
 def test_other_targets(world: Any) -> None:
     task = world.task(inc)
-    flow = world.workflow(
-        world.node("n0", task, x=world.ref("", "x")), inputs=["x"], outputs=world.ref("n0")
-    )
+    flow = world.workflow(world.node("n0", task, x=world.ref("", "x")), inputs=["x"], outputs=world.ref("n0"))
     plan = world.launch_plan(flow, fixed_inputs={"x": world.to_literal(41)})
 
     def parent(call: Any) -> Any:
@@ -295,7 +296,11 @@ def test_children_left_behind_are_stopped_before_the_next_attempt(world: Any) ->
 def test_calls_after_the_end_are_refused(world: Any) -> None:
     kept: list[Any] = []
     task = world.task(inc)
-    world.run(world.task(lambda call: kept.append(call), "parent", outputs=()))
+
+    def parent(call: Any) -> None:
+        kept.append(call)
+
+    world.run(world.task(parent, outputs=()))
     with pytest.raises(CallFailedError, match="the attempt that makes this call has ended"):
         kept[0](task, x=1)
     with pytest.raises(CallFailedError, match="the attempt that makes this call has ended"):
@@ -383,9 +388,7 @@ def test_replay_of_equal_calls_gives_each_its_own_answer(world: Any) -> None:
 
 def test_replay_reaches_into_maps_and_workflows(world: Any) -> None:
     task = world.task(inc)
-    flow = world.workflow(
-        world.node("n0", task, x=world.ref("", "x")), inputs=["x"], outputs=world.ref("n0")
-    )
+    flow = world.workflow(world.node("n0", task, x=world.ref("", "x")), inputs=["x"], outputs=world.ref("n0"))
 
     def parent(call: Any) -> Any:
         values = [call(world.map(task), x=[1, 2]), call(flow, x=5)]

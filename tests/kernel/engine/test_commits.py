@@ -202,9 +202,7 @@ def test_an_interrupt_is_on_disk(make_world: Any, make_journal: Any, asynchronou
 
 def build(world: Any) -> Any:
     remote, plain = world.remote_task(short, inputs=["x"]), world.task(inc)
-    inner = world.workflow(
-        world.node("i0", remote, x=world.ref("", "x")), inputs=["x"], outputs=world.ref("i0")
-    )
+    inner = world.workflow(world.node("i0", remote, x=world.ref("", "x")), inputs=["x"], outputs=world.ref("i0"))
     return world.workflow(
         world.node("n0", remote, x=1),
         world.node("n1", plain, x=world.ref("n0")),

@@ -45,9 +45,7 @@ def test_dynamic_in_dynamic(world: Any) -> None:
     def countdown(x: int) -> Any:
         if x == 0:
             return world.workflow(outputs=0)
-        return world.workflow(
-            world.node("next", world.tasks_by_name["countdown"], x=x - 1), outputs=world.ref("next")
-        )
+        return world.workflow(world.node("next", world.tasks_by_name["countdown"], x=x - 1), outputs=world.ref("next"))
 
     world.tasks_by_name = {"countdown": world.task(countdown, dynamic=True)}
     result = world.run(world.tasks_by_name["countdown"], {"x": 12})

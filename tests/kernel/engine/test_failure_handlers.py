@@ -61,12 +61,10 @@ def test_inputs_that_are_bound_come_first(world: Any) -> None:
 
 def test_an_input_called_err_that_the_workflow_has_itself_is_left_alone(world: Any) -> None:
     seen: list[Any] = []
-    handler = world.task(lambda err: seen.append(err), "handler")
-    flow = world.workflow(
-        world.node("n0", world.task(fail)), inputs=["err"], on_failure=world.node("fix", handler)
-    )
+    handler = world.task(lambda err: seen.append((err,)), "handler")
+    flow = world.workflow(world.node("n0", world.task(fail)), inputs=["err"], on_failure=world.node("fix", handler))
     world.run(flow, {"err": 5})
-    assert seen == [5]
+    assert seen == [(5,)]
 
 
 def test_its_own_failure_replaces_the_original(world: Any) -> None:
@@ -110,9 +108,7 @@ def test_it_runs_after_running_siblings_have_been_stopped(world: Any) -> None:
 def test_it_runs_when_outputs_cannot_be_put_together(world: Any) -> None:
     seen: list[Any] = []
     handler = world.task(lambda err: seen.append(err["message"]), "handler")
-    flow = world.workflow(
-        inputs=["x"], outputs=world.ref("", "x", "nothing"), on_failure=world.node("fix", handler)
-    )
+    flow = world.workflow(inputs=["x"], outputs=world.ref("", "x", "nothing"), on_failure=world.node("fix", handler))
     result = world.run(flow, {"x": 1})
     assert result.error.code == "AttributeNotFound"
     assert seen == [result.error.message]
@@ -174,6 +170,7 @@ def test_an_abort_reaches_every_child_and_says_why(world: Any, in_loop: Any) -> 
         return await call.aio(child)
 
     child = world.task(forever)
+
     async def each(x: int) -> int:
         return await forever()
 
@@ -241,20 +238,18 @@ def test_an_async_handler_runs_after_an_interrupt_of_plain_code(world: Any) -> N
         await asyncio.sleep(0.01)
         world.log.append("handled")
 
-    flow = world.workflow(
-        world.node("n0", world.task(interrupted)), on_failure=world.node("fix", world.task(handler))
-    )
+    flow = world.workflow(world.node("n0", world.task(interrupted)), on_failure=world.node("fix", world.task(handler)))
     with pytest.raises(KeyboardInterrupt):
         world.run(flow)
     assert world.log[-1] == "handled"
 
 
 def test_defaults_of_the_handler(world: Any) -> None:
-    task = world.task(lambda x: world.log.append(x), "handler")
+    task = world.task(lambda x: world.log.append((x,)), "handler")
     flow = world.workflow(
         world.node("n0", world.task(fail)),
         inputs=["x"],
         on_failure=Node(id="fix", target=world.node("t", task).target),
     )
     world.run(flow, {"x": Scalar(3)})
-    assert world.log == ["fail", "handler", 3]
+    assert world.log == ["fail", "handler", (3,)]

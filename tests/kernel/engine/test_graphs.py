@@ -542,6 +542,24 @@ def test_run_names_are_unique(world: Any) -> None:
     assert all(len(name) == 20 and name.isalnum() and name.islower() and name[0] == "a" for name in names)
 
 
+def test_a_name_can_be_used_again_only_when_its_run_is_over(world: Any, in_loop: Any) -> None:
+    async def wait() -> int:
+        await asyncio.sleep(0.01)
+        return 1
+
+    task = world.task(wait)
+
+    async def scenario() -> None:
+        first = asyncio.ensure_future(world.run_async(task, name="one"))
+        await asyncio.sleep(0)
+        with pytest.raises(UsageError, match="a run named 'one' is not over yet"):
+            await world.run_async(task, name="one")
+        assert (await first).value == 1
+        assert (await world.run_async(task, name="one")).value == 1
+
+    in_loop(scenario())
+
+
 def test_plans_follow_the_spec_object_and_not_its_id(world: Any) -> None:
     """A workflow that is defined anew under the same id is another plan, and old plans do not pile up."""
     task = world.task(inc)
@@ -582,11 +600,14 @@ def test_outputs_that_are_missing_in_the_end_fail_the_workflow(world: Any) -> No
 
 def test_a_wide_graph(world: Any) -> None:
     task = world.task(inc)
-    add = world.task(lambda xs: sum(xs), "add")
+
+    def add(xs: Any) -> int:
+        return sum(xs)
+
     width = 500
     flow = world.workflow(
         *(world.node(f"n{i}", task, x=i) for i in range(width)),
-        world.node("sum", add, xs=ListBinding(tuple(world.ref(f"n{i}") for i in range(width)))),
+        world.node("sum", world.task(add), xs=ListBinding(tuple(world.ref(f"n{i}") for i in range(width)))),
         outputs=world.ref("sum"),
     )
     assert world.run(flow).value == sum(range(1, width + 1))

@@ -16,8 +16,10 @@ from alula_kernel.specs import RetryPolicy
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
 literals = st.recursive(
     st.builds(Scalar, scalars) | st.builds(Bytes, st.binary()),
-    lambda inner: st.builds(ListLiteral, st.lists(inner, max_size=4))
-    | st.builds(MapLiteral, st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    lambda inner: (
+        st.builds(ListLiteral, st.lists(inner, max_size=4))
+        | st.builds(MapLiteral, st.dictionaries(st.text(max_size=4), inner, max_size=4))
+    ),
     max_leaves=8,
 )
 

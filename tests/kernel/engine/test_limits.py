@@ -194,6 +194,28 @@ def test_zero_is_no_limit(world: Any) -> None:
     assert world.run(world.task(lambda: 1, "one"), max_parallelism=0).value == 1
 
 
+@pytest.mark.parametrize(("own", "option", "most"), [(3, None, 3), (3, 2, 2), (3, 5, 5), (3, 0, 10), (None, None, 10)])
+def test_a_workflow_says_how_much_runs_at_once_unless_the_run_does(
+    world: Any, own: int | None, option: int | None, most: int
+) -> None:
+    running: list[int] = []
+    highest = 0
+
+    async def work(x: int) -> int:
+        nonlocal highest
+        running.append(x)
+        highest = max(highest, len(running))
+        await asyncio.sleep(0.001)
+        running.remove(x)
+        return x
+
+    task = world.task(work)
+    nodes = [world.node(f"n{i}", task, x=i) for i in range(10)]
+    flow = world.workflow(*nodes, max_parallelism=own)
+    world.run(world.launch_plan(flow), max_parallelism=option)
+    assert highest == most
+
+
 def nest(world: Any, kinds: list[str]) -> Any:
     """Make tasks that call each other, outermost first: ``sync`` ones block, ``async`` ones await, ``wait`` ones also wait.
 

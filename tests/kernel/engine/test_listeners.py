@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import defaultdict
 from typing import Any
@@ -46,9 +47,11 @@ def test_every_change_in_order(world: Any) -> None:
         phases = [Phase(event.phase) for event in events]
         assert phases[0] is Phase.QUEUED
         assert phases[-1] is action.phase
-        assert all(after in TRANSITIONS[before] for before, after in zip(phases, phases[1:], strict=False))
+        assert all(after in TRANSITIONS[before] for before, after in itertools.pairwise(phases))
         assert [event.at for event in events] == sorted(event.at for event in events)
-        assert {(event.parent, event.name, event.kind) for event in events} == {(action.parent, action.name, action.kind)}
+        assert {(event.parent, event.name, event.kind) for event in events} == {
+            (action.parent, action.name, action.kind)
+        }
         assert events[-1].error == action.error
         assert events[-1].attempt == len(action.attempts)
 

@@ -58,9 +58,7 @@ def test_inputs_that_are_not_mapped_are_given_to_all(world: Any) -> None:
 
 def test_all_inputs_bound_is_one_item(world: Any) -> None:
     task = world.task(inc)
-    flow = world.workflow(
-        world.node("m", MapTarget(task.id, mapped=(), results=("o0",)), x=5), outputs=world.ref("m")
-    )
+    flow = world.workflow(world.node("m", MapTarget(task.id, mapped=(), results=("o0",)), x=5), outputs=world.ref("m"))
     assert world.run(flow).value == [6]
 
 
@@ -90,11 +88,11 @@ def test_lists_of_different_lengths(world: Any) -> None:
 
 
 def test_a_task_without_outputs(world: Any) -> None:
-    note = world.task(lambda x: world.log.append(x), "note", outputs=())
+    note = world.task(lambda x: world.log.append((x,)), "note", outputs=())
     result = world.run(world.map_workflow(note, [1, 2], results=()))
     assert result.error is None
     assert result.actions["a0.m"].outputs == {}
-    assert world.log == ["note", 1, "note", 2]
+    assert world.log == ["note", (1,), "note", (2,)]
 
 
 def test_several_outputs(world: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -138,7 +139,7 @@ def check(graph: Graph, result: Any) -> None:
     for action in actions.values():
         assert action.phase in FINAL
         phases = [Phase(phase) for changed, phase in order if changed == action.id]
-        assert all(after in TRANSITIONS[before] for before, after in zip(phases, phases[1:], strict=False))
+        assert all(after in TRANSITIONS[before] for before, after in itertools.pairwise(phases))
         assert phases.count(Phase.SUCCEEDED) <= 1
         assert phases[-1] is action.phase
     assert len({attempt for kind, attempt in graph.world.remote.calls if kind == "submit"}) == sum(
@@ -213,7 +214,9 @@ def shape(tree: dict[str, Any]) -> list[tuple[str, Any]]:
 
 @given(graph_plans, st.integers(0, 25))
 @settings(max_examples=150)
-def test_an_abort_at_any_moment(make_world: Any, make_journal: Any, in_loop: Any, plan: dict[str, Any], turns: int) -> None:
+def test_an_abort_at_any_moment(
+    make_world: Any, make_journal: Any, in_loop: Any, plan: dict[str, Any], turns: int
+) -> None:
     """Everything ends, nothing is left running, and no slot or job is lost."""
     graph = Graph(make_world, make_journal, plan)
 

@@ -7,7 +7,6 @@ import gc
 import subprocess
 import sys
 import textwrap
-import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -24,7 +24,7 @@ SUBMODULES = ("errors", "file_types", "report")
 
 @functools.lru_cache(maxsize=1)
 def _after_start_up() -> frozenset[str]:
-    return _modules_after("")
+    return _modules_after("import dataclasses, msgspec")  # msgspec brings in subprocess on Python 3.10
 
 
 def _modules_after(code: str) -> frozenset[str]:
@@ -34,7 +34,7 @@ def _modules_after(code: str) -> frozenset[str]:
 
 
 def brought_in(code: str) -> set[str]:
-    """Return the heavy modules that code brings in, beyond those that the interpreter starts with."""
+    """Return the heavy modules that code brings in, beyond those of what nothing works without."""
     return {name for name in _modules_after(code) - _after_start_up() if name in HEAVY or name.partition(".")[0] in HEAVY}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from alula import __version__
 from alula._cli.commands import COMMANDS
 
-from .conftest import PROGRAM, Answer
+from .conftest import PROGRAM, Answer, Write
 
 Run = Callable[..., Answer]
 
@@ -100,3 +101,43 @@ def test_python_dash_m_alula_is_the_same(program: Run) -> None:
     answer = program("run", "hello.py", "hello", "--name", "Ada")
     assert answer.code == 0
     assert answer.out == "o0: Hello, Ada!\n"
+
+
+def test_the_users_code_has_the_garbage_collector(program: Run, write: Write) -> None:
+    write(
+        "collects.py",
+        """
+import gc
+import weakref
+
+from alula import task, workflow
+
+AT_IMPORT = gc.isenabled()
+
+
+class Cyclic:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+KEPT = Cyclic()
+weakref.finalize(KEPT, print, "finalized")
+
+
+@task
+def collects() -> list[bool]:
+    made = weakref.ref(Cyclic())
+    gc.collect()
+    return [AT_IMPORT, gc.isenabled(), made() is None]
+""",
+    )
+    answer = program("run", "collects.py", "collects")
+    assert answer.out == "o0: [True, True, True]\nfinalized\n"
+
+
+@pytest.mark.usefixtures("hello")
+def test_a_call_of_main_leaves_the_garbage_collector_alone(alula: Run) -> None:
+    frozen = gc.get_freeze_count()
+    assert alula("run", "hello.py", "hello").code == 0
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen

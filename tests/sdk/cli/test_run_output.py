@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from alula import NonRecoverableError, TaskEnvironment, approve, map_task, task, wait_for_input, workflow
+from alula import File, NonRecoverableError, TaskEnvironment, approve, map_task, task, wait_for_input, workflow
 
 env = TaskEnvironment(name="env")
 
@@ -112,6 +112,23 @@ async def caller(x: int) -> int:
 @env.task
 async def child(x: int) -> int:
     raise ValueError("of a child")
+
+
+@task
+def huge() -> int:
+    return 2**70
+
+
+@task
+def stored() -> File:
+    with open("stored.txt", "w") as file:
+        file.write("x")
+    return File("stored.txt")
+
+
+@task
+def fetches() -> int:
+    return len(open(File("nope://bucket/x")).read())
 
 
 @task
@@ -252,6 +269,36 @@ def test_what_is_never_tried_again_is_tried_once(alula: Run) -> None:
     answer = alula("run", "prog.py", "hopeless")
     assert answer.code == 1
     assert "error: prog.hopeless failed\n" in answer.err
+
+
+def test_an_output_that_does_not_fit_has_no_traceback(alula: Run) -> None:
+    answer = alula("run", "prog.py", "huge")
+    assert answer.code == 1
+    assert (
+        "error: prog.huge failed: ValueConversionError: output 'o0' of task prog.huge: expected int between"
+        in answer.err
+    )
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [("/dev/full/data", "cannot write to file:///dev/full/data"), ("nope://bucket", "the scheme 'nope'")],
+)
+def test_data_that_cannot_be_stored_fails_the_run_without_a_traceback(program: Run, data: str, expected: str) -> None:
+    answer = program("run", "prog.py", "stored", ALULA_DATA=data)
+    assert (answer.code, answer.out) == (1, "")
+    assert "error: prog.stored failed" in answer.err
+    assert expected in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_refusal_inside_a_task_shows_the_line_of_the_task(alula: Run) -> None:
+    answer = alula("run", "prog.py", "fetches")
+    assert answer.code == 1
+    assert "in fetches\n" in answer.err
+    assert answer.err.count("Traceback") == 1
+    assert "alula/_data" not in answer.err
 
 
 def test_a_failure_that_is_caught_fails_nothing(alula: Run) -> None:

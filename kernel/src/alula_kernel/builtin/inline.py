@@ -54,11 +54,13 @@ class InlineExecutor(TaskExecutor):
         submitted = self._submitted.pop(attempt_id, None)
         if submitted is None:
             return await self._outcome_of(attempt_id)
+        attempt, controller = submitted
         # Who waits runs it: if that is stopped, so is the attempt.
         outcome = _STOPPED
         try:
             if attempt_id not in self._cancelled:
-                outcome = await self._run(*submitted)
+                started = self._start(attempt, controller)
+                outcome = started if type(started) is Outcome else await started  # type: ignore[misc]
         finally:
             self._cancelled.discard(attempt_id)
             self._ended[attempt_id] = outcome
@@ -85,30 +87,37 @@ class InlineExecutor(TaskExecutor):
         elif attempt_id in self._running:
             self._running[attempt_id].cancel()
 
-    async def _run(self, attempt: Attempt, controller: Controller) -> Outcome:
-        body = self._bodies(attempt.task)
+    def _start(self, attempt: Attempt, controller: Controller) -> Outcome | Awaitable[Outcome]:
+        """Run a plain function to its end, or return what is to be awaited."""
+        task = attempt.task
+        if not task.blocking:
+            return self._run_coroutine(attempt, controller)
         seconds = attempt.timeout_seconds
-        if not attempt.task.blocking:
-            await controller.enter_event_loop()
-            outcome = body(attempt, controller)
-        elif seconds is None:
-            outcome = contextvars.copy_context().run(body, attempt, controller)
+        context = contextvars.copy_context()
+        if seconds is None:
+            result = context.run(self._bodies(task), attempt, controller)
         else:
             from .time_limits import run_within
 
-            context = contextvars.copy_context()
-            started = time.monotonic()
-            in_time, result = run_within(seconds, lambda: context.run(body, attempt, controller))
-            if not in_time or result is None:
+            began = time.monotonic()
+            in_time, limited = run_within(seconds, lambda: context.run(self._bodies(task), attempt, controller))
+            if not in_time or limited is None:
                 return _timed_out(seconds)
-            outcome = result
-            seconds = max(seconds - (time.monotonic() - started), 0.0)
-        if isinstance(outcome, Outcome):
-            return outcome
-        await controller.enter_event_loop()
-        return await self._run_awaitable(attempt, outcome, seconds)
+            result = limited
+            seconds = max(seconds - (time.monotonic() - began), 0.0)
+        return result if isinstance(result, Outcome) else self._run_awaitable(attempt, controller, result, seconds)
 
-    async def _run_awaitable(self, attempt: Attempt, outcome: Awaitable[Outcome], seconds: float | None) -> Outcome:
+    async def _run_coroutine(self, attempt: Attempt, controller: Controller) -> Outcome:
+        await controller.enter_event_loop()
+        result = self._bodies(attempt.task)(attempt, controller)
+        if isinstance(result, Outcome):
+            return result
+        return await self._run_awaitable(attempt, controller, result, attempt.timeout_seconds)
+
+    async def _run_awaitable(
+        self, attempt: Attempt, controller: Controller, outcome: Awaitable[Outcome], seconds: float | None
+    ) -> Outcome:
+        await controller.enter_event_loop()
         import asyncio
 
         # A task of its own, so that `cancel` and the time limit can stop it and nothing else.
@@ -121,6 +130,8 @@ class InlineExecutor(TaskExecutor):
             if not running.done():  # the engine stops: the code may catch that, but cannot make it go on
                 running.cancel(*stop.args)
                 await asyncio.wait([running])
+                if not running.cancelled():
+                    running.exception()
                 raise
             if not running.cancelled():
                 raise

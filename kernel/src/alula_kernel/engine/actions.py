@@ -21,7 +21,7 @@ ROOT_ACTION = "a0"
 """Id of the first action of every run."""
 
 
-class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One try of an action.
 
     Attributes:
@@ -43,7 +43,8 @@ class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     handle: Handle | None = None
 
 
-class Action(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False):
+# Neither is looked at by the garbage collector: what they hold has no way back to them, and a run may have 100,000.
+class Action(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False, gc=False):
     """One node of a run's tree.
 
     Attributes:
@@ -182,8 +183,9 @@ class ActionTable:
             raise EngineError(f"action {action.id} cannot go from {before} to {phase}")
         now = self.clock()
         action.phase = phase
-        for name, value in changes.items():
-            setattr(action, name, value)
+        if changes:
+            for name, value in changes.items():
+                setattr(action, name, value)
         if phase is Phase.RUNNING:
             if action.started_at is None:
                 action.started_at = now

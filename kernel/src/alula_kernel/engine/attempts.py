@@ -72,7 +72,7 @@ class TaskRun:
         interruptible: What the workflows around it say; the task's own setting and the run's come first.
     """
 
-    __slots__ = ("action", "budget", "execution", "executor", "inputs", "interruptible", "spec", "stepper")
+    __slots__ = ("_budget", "action", "execution", "executor", "inputs", "interruptible", "spec", "stepper")
 
     def __init__(
         self,
@@ -88,13 +88,20 @@ class TaskRun:
         self.spec = spec
         self.inputs = inputs
         self.stepper = stepper
-        self.budget = RetryBudget(spec.retries)
+        self._budget: RetryBudget | None = None
         self.executor = execution.engine.executor(spec, execution.options.executor)
         if spec.interruptible is not None:
             interruptible = spec.interruptible
         elif execution.options.interruptible is not None:
             interruptible = execution.options.interruptible
         self.interruptible = interruptible
+
+    @property
+    def budget(self) -> RetryBudget:
+        """What is left of the retries, made when it is first asked for."""
+        if self._budget is None:
+            self._budget = RetryBudget(self.spec.retries)
+        return self._budget
 
     async def drive(self) -> Outputs:
         """Run attempts until one succeeds.
@@ -112,7 +119,7 @@ class TaskRun:
             try:
                 outcome = await self._attempt(controller)
             finally:
-                if controller.calling:
+                if controller.calls:
                     await controller.cancel_calls()
                 controller.close()
             original = controller.exception
@@ -136,9 +143,12 @@ class TaskRun:
 
     def _longest_wait_seconds(self) -> float | None:
         """Return how long an attempt may wait to start."""
-        queued = self.spec.timeout.queued_seconds
+        queued = self.spec.timeout.queued_seconds or None
         left = self.execution.seconds_left(self.action, self.spec)
-        return queued if left is None else left if queued is None else min(left, queued)
+        if left is None:
+            return queued
+        left = max(left, 0.0)
+        return left if queued is None else min(left, queued)
 
     async def _pause_before_retry(self, outcome: Outcome, original: BaseException | None) -> None:
         """Count a failed attempt and wait until the next may start.
@@ -195,7 +205,8 @@ class TaskRun:
         record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
         action.attempts.append(record)
         try:
-            self._set_running()
+            if not table.change_phase(action, Phase.RUNNING):
+                raise _ended_outside(action)
             if table.store.durable:
                 await execution.committed(self.stepper)
             outcome = await self._submit_and_wait(attempt, record, controller)
@@ -212,16 +223,14 @@ class TaskRun:
             action.checkpoint = outcome.checkpoint
         return outcome
 
-    def _set_running(self) -> None:
-        if not self.execution.table.change_phase(self.action, Phase.RUNNING, message=""):
-            raise aborted(self.action.message or "it was ended from outside")
-
     def _attempt_seconds(self) -> float | None:
         """Return how long an attempt that starts now may run."""
-        longest = self.spec.timeout.runtime_seconds or None
-        left = self.execution.seconds_left(self.action, self.spec)
-        if left is None:
+        limits = self.spec.timeout
+        longest = limits.runtime_seconds or None
+        if not limits.deadline_seconds:
             return longest
+        left = self.execution.seconds_left(self.action, self.spec)
+        assert left is not None
         left = max(left, 0.001)
         return left if longest is None else min(left, longest)
 
@@ -243,7 +252,10 @@ class TaskRun:
                 execution.table.store.record(execution.table.run, self.action)
                 await execution.committed(self.stepper)
             try:
-                outcome = await self._wait(handle, attempt.timeout_seconds)
+                if attempt.timeout_seconds is None or executor.enforces_timeout:
+                    outcome = await executor.wait(handle)
+                else:
+                    outcome = await self._wait_at_most(handle, attempt.timeout_seconds)
             except Exception as failure:
                 logger.debug("executor %s lost %s", executor.name, attempt.id, exc_info=True)
                 await self._stop(handle)
@@ -290,17 +302,17 @@ class TaskRun:
 
             await asyncio.sleep(pause)
             delay, waited = min(delay * 2, _LONGEST_BUSY_SECONDS), waited + pause
-            self._set_running()
+            if not table.change_phase(self.action, Phase.RUNNING, message=""):
+                raise _ended_outside(self.action)
             await self.execution.committed(self.stepper)
             try:
                 return await self._submit(attempt, controller)
             except ExecutorBusyError as again:
                 busy = again
 
-    async def _wait(self, handle: Handle, longest_seconds: float | None) -> Outcome:
+    async def _wait_at_most(self, handle: Handle, longest_seconds: float) -> Outcome:
+        """Wait for the end of an attempt, and stop it if it takes too long."""
         executor = self.executor
-        if longest_seconds is None or executor.enforces_timeout:
-            return await executor.wait(handle)
         await become_task(self.stepper)
         import asyncio
 
@@ -388,6 +400,10 @@ class TaskRun:
             own = record.started_at + longest - self.execution.table.clock()
             left = own if left is None else min(own, left)
         return None if left is None else max(left, 0.0)
+
+
+def _ended_outside(action: Action) -> EndedError:
+    return aborted(action.message or "it was ended from outside")
 
 
 def _out_of_time(seconds: float) -> Outcome:

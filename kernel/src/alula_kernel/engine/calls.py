@@ -34,6 +34,7 @@ class ActionController(Controller):
         stepper: The stepper of the coroutine that waits for the attempt.
 
     Attributes:
+        calls: The tasks that wait for a child.
         exception: The exception object that ended the attempt, where it ran in this process.
     """
 
@@ -56,7 +57,7 @@ class ActionController(Controller):
         self.stepper = stepper
         self.exception: BaseException | None = None
         self._seen: dict[str, Iterator[int]] = {}
-        self._calls: set[asyncio.Task[object]] = set()
+        self.calls: set[asyncio.Task[object]] = set()
         self._slot = True
         self._regaining: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -69,11 +70,6 @@ class ActionController(Controller):
         await become_task(self.stepper)
 
     # --- the end of the attempt --------------------------------------------------------------------------------------
-
-    @property
-    def calling(self) -> bool:
-        """Whether the attempt waits for children."""
-        return bool(self._calls)
 
     def close(self) -> None:
         """Give the slot back for good: the attempt has ended."""
@@ -90,7 +86,7 @@ class ActionController(Controller):
 
         self._ended = True
         self._idle = asyncio.get_running_loop().create_future()
-        for task in list(self._calls):
+        for task in list(self.calls):
             task.cancel("the attempt that called it has ended")
         await self._idle
 
@@ -103,7 +99,7 @@ class ActionController(Controller):
             raise aborted("the attempt that makes this call has ended")
         task = asyncio.current_task()
         assert task is not None
-        self._calls.add(task)
+        self.calls.add(task)
         if self._slot:
             self._slot = False
             self.execution.limiter.release()
@@ -130,8 +126,8 @@ class ActionController(Controller):
         """End a call; if it was the last one, take the slot back or return the task that waits for it."""
         import asyncio
 
-        self._calls.discard(task)
-        if self._calls or self._slot:
+        self.calls.discard(task)
+        if self.calls or self._slot:
             return None
         if self._ended:
             if self._idle is not None and not self._idle.done():
@@ -148,7 +144,7 @@ class ActionController(Controller):
         limiter = self.execution.limiter
         await limiter.acquire(Stepper(in_task=True))
         self._regaining = None
-        if self._calls:  # made meanwhile by another coroutine of the body: it needs the slot, and gives it back itself
+        if self.calls:  # made meanwhile by another coroutine of the body: it needs the slot, and gives it back itself
             limiter.release()
         else:
             self._slot = True

@@ -103,17 +103,20 @@ class Engine:
         Raises:
             UnknownNameError: Nothing here runs such tasks.
         """
-        task_type = "python" if spec.type in self._python_types else spec.type
-        if wanted and task_type == "python":
+        if wanted and (spec.type == "python" or spec.type in self._python_types):
             return self._named(wanted)
-        executor = self._executor_by_type.get(task_type)
+        executor = self._executor_by_type.get(spec.type)
         if executor is None:
-            executor = next((e for e in self._executors.values() if task_type in e.task_types), None)
-            if executor is None:
-                known = {task_type for e in self._executors.values() for task_type in e.task_types}
-                raise UnknownNameError.among("task type", spec.type, known, location=f"task {spec.id.name}")
-            self._executor_by_type[task_type] = executor
+            executor = self._executor_by_type[spec.type] = self._serving(spec)
         return executor
+
+    def _serving(self, spec: TaskSpec) -> TaskExecutor:
+        task_type = "python" if spec.type in self._python_types else spec.type
+        for executor in self._executors.values():
+            if task_type in executor.task_types:
+                return executor
+        known = {task_type for executor in self._executors.values() for task_type in executor.task_types}
+        raise UnknownNameError.among("task type", spec.type, known, location=f"task {spec.id.name}")
 
     def _named(self, name: str) -> TaskExecutor:
         if name not in self._executors:
@@ -158,18 +161,21 @@ class Engine:
             one, is recorded as the reason.
 
         Raises:
-            UsageError: An input is missing, or an entity cannot run here.
+            UsageError: An input is missing, an entity cannot run here, or another run of that name is not over yet.
         """
         options = options or RunOptions()
         stepper = stepper or Stepper(in_task=True)
-        name = options.name or new_run_name()
+        name = self._free_name(options.name) if options.name else new_run_name()
         table = ActionTable(name, self.store, self.listeners, self.clock)
-        execution = Execution(self, table, options, Limiter(options.max_parallelism))
         if isinstance(spec, LaunchPlanSpec):
             inputs = {**spec.default_inputs, **inputs, **spec.fixed_inputs}
             spec = self.entities(spec.workflow)
         inputs = {**input_defaults(spec, inputs), **inputs}
         _check_complete(spec, inputs)
+        limit = options.max_parallelism
+        if limit is None and isinstance(spec, WorkflowSpec):
+            limit = spec.max_parallelism
+        execution = Execution(self, table, options, Limiter(limit))
         root = Action(
             id=ROOT_ACTION,
             name=spec.id.name.rpartition(".")[2],
@@ -183,6 +189,12 @@ class Engine:
         except CallFailedError as failure:
             return RunResult(name=name, root=root, outputs={}, error=failure.error, original=failure.original)
         return RunResult(name=name, root=root, outputs=outputs)
+
+    def _free_name(self, name: str) -> str:
+        before = self.store.find(name, ROOT_ACTION)
+        if before is not None and not before.final:
+            raise UsageError(f"a run named {name!r} is not over yet", hint="Give another name.")
+        return name
 
     def run_blocking(self, spec: EntitySpec, inputs: Outputs, options: RunOptions | None = None) -> RunResult:
         """Run an entity to its end in this thread, with an event loop only if something has to wait."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Outputs = dict[str, Literal]
 
+_IN_FLIGHT = 1_000
+"""Children that wait for something at once if neither the map nor the run has a limit, so that memory does not grow with
+the number of items."""
+
 
 async def drive_map(
     execution: Execution,
@@ -43,7 +47,7 @@ async def drive_map(
     size = len(next(iter(lists.values()))) if lists else 1
     results: list[Outputs | None] = [None] * size
     children: Children[int, Outputs] = Children(stepper)
-    limit = execution.limiter.limit if target.concurrency is None else target.concurrency
+    limit = (execution.limiter.limit or _IN_FLIGHT) if target.concurrency is None else target.concurrency
     tally = _Tally(size, min_successes(target, size))
     index = 0
     try:

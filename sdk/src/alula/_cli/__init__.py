@@ -25,8 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failed run, 2 for wrong use, 130 after Ctrl-C.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded(lambda: _main(arguments))
+    if argv is not None:
+        return guarded(lambda: _main(list(argv)))
+    from .collector import resting
+
+    with resting():
+        return guarded(lambda: _main(sys.argv[1:]))
 
 
 def _main(arguments: list[str]) -> int:

@@ -17,6 +17,7 @@ from .._history import History, RunRecord, this_process
 from .._run import _finished, _prepared
 from .._settings import Settings
 from .._tree import duration_text
+from .collector import working
 from .entity_options import EntityCommand, input_values
 from .failures import FAILED, Terminated, say, say_failure, say_warning
 from .progress import begin_progress
@@ -79,7 +80,7 @@ def _drive(
     progress = begin_progress(record, app, verbose)
     app.listen(progress)
     try:
-        with progress, stoppable():
+        with progress, stoppable(), working():
             run = _finished(app, entity, app.engine.run_blocking(spec, inputs, options))
     except BaseException as stop:
         record.actions = list(app.engine.store.actions(record.name))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from alula_kernel.errors import UsageError
 
 from .._loading import compile_spec, entities_of, find_entity, load, load_module
+from .collector import leave_out_what_there_is, working
 from .entity_options import EntityCommand
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from .streams import ResultStream
 
 
-@dataclasses.dataclass(frozen=True)
-class RunRequest:
+class RunRequest(msgspec.Struct, frozen=True):
     """The options of ``alula run``.
 
     Attributes:
@@ -52,8 +52,7 @@ class RunRequest:
     verbose: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """What the last part of the command line is handed by the first.
 
     Attributes:
@@ -108,10 +107,12 @@ class RunCommand(click.Group):
     """The group whose commands are files, or with ``-m`` the entities of a module."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from . import execution  # noqa: F401 - now, so that it is left out of collections with all the rest
         from .logs import logged
         from .streams import ResultStream
 
         request = RunRequest(**ctx.params)
+        leave_out_what_there_is()
         with ResultStream(machine=request.output == "json") as results, logged(request.verbose):
             ctx.obj = Session(request, results)
             return super().invoke(ctx)
@@ -156,7 +157,7 @@ def _without_entity(**_options: Any) -> int | None:
 def _loaded(ctx: click.Context, target: str, *, is_file: bool) -> ModuleType:
     """Load what the user named; while the shell asks for completions, nothing may be printed."""
     quiet = contextlib.redirect_stdout(io.StringIO()) if ctx.resilient_parsing else contextlib.nullcontext()
-    with quiet:
+    with quiet, working():
         return load(target) if is_file else load_module(target)
 
 

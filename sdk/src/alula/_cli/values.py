@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import UnknownNameError, UsageError, ValueConversionError
 from alula_kernel.types import BYTES, NONE, STR, BlobOf, DatasetOf, LiteralType, Opaque, UnionOf
-from alula_kernel.uris import is_uri
 
 if TYPE_CHECKING:
     from alula_kernel.contracts import Converter
@@ -94,7 +93,11 @@ def _from_text(text: str, converter: Converter[Any], compiled: CompiledInterface
     """Make a value from text. What is at a URI must be there now, and not only when a task reads it."""
     value = converter.from_text(text, compiled.context)
     wanted = _without_none(converter.literal_type)
-    if isinstance(wanted, (BlobOf, DatasetOf)) and is_uri(text):
+    if not isinstance(wanted, (BlobOf, DatasetOf)):
+        return value
+    from alula_kernel.uris import is_uri
+
+    if is_uri(text):
         there = compiled.context.storage.exists(text)
         # Not every protocol can tell whether a folder exists.
         if not there and not (isinstance(wanted, BlobOf) and wanted.directory):

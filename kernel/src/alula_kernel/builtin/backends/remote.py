@@ -30,6 +30,7 @@ _PART_BYTES = 32 * 1024 * 1024
 
 _READ_OPTIONS = frozenset({"block_size", "cache_type", "cache_options"})
 _READ_ONLY = frozenset({"http", "https", "data", "github", "git"})
+_RANGES_UNKNOWN = frozenset({"http", "https"})
 _NOT_LISTABLE = frozenset({"http", "https", "data"})
 # Their libraries retry by themselves, with a better idea of which answers are worth it.
 _RETRYING = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"})
@@ -96,7 +97,11 @@ class FsspecBackend(BlobBackend):
         wanted = {key: value for key, value in options.items() if key in _READ_OPTIONS and value is not None}
 
         def open_it(fs: Any, path: str) -> _Reader:
-            reader = _Reader(uri, fs.open(path, "rb", **wanted), self._delays(uri), fs)
+            stream = fs.open(path, "rb", **wanted)
+            if scheme_of(uri) in _RANGES_UNKNOWN and not _sends_ranges(stream):
+                stream.close()
+                stream = fs.open(path, "rb", **{**wanted, "block_size": 0})  # from its beginning to its end
+            reader = _Reader(uri, stream, self._delays(uri), fs)
             if reader.is_folder():
                 reader.close()
                 raise IsADirectoryError(path)
@@ -365,6 +370,21 @@ def _wait(delay: float) -> None:
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------
+
+
+def _sends_ranges(stream: Any) -> bool:
+    """Tell whether a web server sends parts of a file, by asking for the last byte: many say nothing about it."""
+    size = getattr(stream, "size", None)
+    if not size or not stream.seekable():
+        return False
+    if size > 1:
+        try:
+            stream.seek(size - 1)
+            stream.read(1)
+        except ValueError:  # fsspec's word for a server that would send everything
+            return False
+    stream.seek(0)
+    return True
 
 
 class _Reader(io.RawIOBase):
