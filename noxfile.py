@@ -110,7 +110,7 @@ def changelog(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of all distributions with mypy, strictly, for the oldest supported Python."""
-    session.install(*EVERYTHING, *_group("types"))
+    session.install(*EVERYTHING, *_group("types", "test"))
     session.run("mypy", *session.posargs)
 
 

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -67,7 +67,7 @@ def inner(x: int) -> int:
 
 
 @workflow
-def everything(n: int, limit: int = 100) -> tuple[int, list[int], list[Optional[int]], int]:
+def everything(n: int, limit: int = 100) -> tuple[int, list[int], list[int | None], int]:
     first = inner(x=n)
     mapped = map_task(odd_fails, min_success_ratio=0.4)(x=fan(n=n))
     chosen = conditional("size").if_(first > limit).then(double(x=first)).else_().then(flaky(x=first))
@@ -102,7 +102,7 @@ def test_a_plain_call_a_run_and_a_launch_plan_give_the_same(monkeypatch: pytest.
     assert shape_of(run) == shape_of(launched)
     recorder = Recorder(monkeypatch)
     assert everything(n=3) == run.result
-    assert recorder.phases == {id: (name, kind, phase, n) for id, name, kind, phase, n in shape_of(run)}
+    assert recorder.phases == {action: (name, kind, phase, n) for action, name, kind, phase, n in shape_of(run)}
 
 
 def test_an_awaited_run_gives_the_same() -> None:

@@ -64,9 +64,20 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     # A real module, because dataclasses, type hints and pickles look theirs up by name.
     module = ModuleType("page_" + re.sub(r"\W", "_", page.removesuffix(".md")))
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     document.namespace = module.__dict__
-    for example in document.examples():
-        example.evaluate()
+    try:
+        for example in document.examples():
+            example.evaluate()
+    finally:
+        forget_modules_of(tmp_path)
+
+
+def forget_modules_of(folder: Path) -> None:
+    """Let the files of a page not be found as modules by whatever is tested next in this process."""
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
 
 
 def parse_python(document: Document) -> Iterator[Region]:

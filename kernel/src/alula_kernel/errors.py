@@ -241,7 +241,7 @@ class ActionAbortedError(RuntimeUserError):
     """The action was aborted from outside."""
 
 
-class InlineIOMaxBytesBreached(RuntimeUserError):  # noqa: N818 - the name users of Flyte 2 catch
+class InlineIOMaxBytesBreached(RuntimeUserError):
     """The inputs or outputs of an action are larger than may travel inline."""
 
 
@@ -307,11 +307,10 @@ def exception_for(error: ActionError, original: BaseException | None = None) -> 
         class, so that both ``except RuntimeUserError`` and ``except ValueError`` catch it, and it carries the
         original's attributes and is caused by it.
     """
-    cls = _CLASS_BY_CODE.get(error.code) or _CLASS_BY_KIND.get(error.kind, RuntimeUnknownError)
-    if original is None or cls is not RuntimeUserError or not isinstance(original, Exception):
-        return cls(error)
     if isinstance(original, TaskError):
         return original
+    if not isinstance(original, Exception) or error.kind != "user":
+        return (_CLASS_BY_CODE.get(error.code) or _CLASS_BY_KIND.get(error.kind, RuntimeUnknownError))(error)
     original_class: Any = type(original)
     try:
         made = _error_class(original_class)(error)

@@ -300,7 +300,8 @@ class MapTarget(msgspec.Struct, frozen=True, tag="map", tag_field="target", omit
     Attributes:
         entity: What is run for each item.
         mapped: Inputs that are lists, one item per child; all lists have equal length. Others are given to every child.
-        concurrency: Most children running at once; None for the run's own limit, 0 for no limit.
+        concurrency: Most children running at once; None for the run's own limit, or 1,000 if it has none, so that memory
+            stays bounded; 0 for no limit.
         min_successes: Successes that are enough; takes precedence over the ratio.
         min_success_ratio: Share of children that must succeed, rounded up.
         run_all: Whether every child runs although the answer is already certain.

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from ._run import Run, run, run_async, with_runcontext
     from ._schedule import CronSchedule, FixedRate
     from ._settings_of import TaskMetadata
-    from ._shell import OutputLocation, ShellTask
+    from ._shell import OutputLocation, ProcessResult, ScriptFailedError, ShellTask, get_raw_shell_task, subproc_execute
     from ._sql import SQLite3Config, SQLite3Task, SQLTask
     from ._task import FunctionTask, Task, dynamic, task
     from ._workflow import ImperativeWorkflow, Workflow, WorkflowError, WorkflowFailurePolicy, workflow
@@ -99,6 +99,7 @@ _HOMES = {
     "Options": "._options",
     "OutputLocation": "._shell",
     "Pickle": "._data.pickle",
+    "ProcessResult": "._shell",
     "PythonDependencyRenderer": "._renderers",
     "RawOutputDataConfig": "._options",
     "RecoverableError": "alula_kernel.errors",
@@ -110,6 +111,7 @@ _HOMES = {
     "SQLite3Config": "._sql",
     "SQLite3Task": "._sql",
     "Schema": "._data.schema",
+    "ScriptFailedError": "._shell",
     "ShellTask": "._shell",
     "SourceCode": "._docs",
     "SourceCodeRenderer": "._renderers",
@@ -130,6 +132,7 @@ _HOMES = {
     "current_app": "._app",
     "current_context": "._context",
     "dynamic": "._task",
+    "get_raw_shell_task": "._shell",
     "kwtypes": "._data.columns",
     "latest_checkpoint": "._checkpoint",
     "logger": "._logger",
@@ -141,6 +144,7 @@ _HOMES = {
     "run": "._run",
     "run_async": "._run",
     "sleep": "._gates",
+    "subproc_execute": "._shell",
     "task": "._task",
     "wait_for_input": "._gates",
     "with_runcontext": "._run",
@@ -209,6 +213,7 @@ __all__ = [
     "Options",
     "OutputLocation",
     "Pickle",
+    "ProcessResult",
     "PythonDependencyRenderer",
     "RawOutputDataConfig",
     "RecoverableError",
@@ -220,6 +225,7 @@ __all__ = [
     "SQLite3Config",
     "SQLite3Task",
     "Schema",
+    "ScriptFailedError",
     "ShellTask",
     "SourceCode",
     "SourceCodeRenderer",
@@ -242,6 +248,7 @@ __all__ = [
     "dynamic",
     "errors",
     "file_types",
+    "get_raw_shell_task",
     "kwtypes",
     "latest_checkpoint",
     "logger",
@@ -254,6 +261,7 @@ __all__ = [
     "run",
     "run_async",
     "sleep",
+    "subproc_execute",
     "task",
     "wait_for_input",
     "with_runcontext",

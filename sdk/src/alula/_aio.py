@@ -19,9 +19,7 @@ class WithAio(Generic[P, R]):
         awaited: The coroutine function behind `aio`; without it, `aio` calls the function in a thread.
     """
 
-    def __init__(
-        self, function: Callable[P, R], awaited: Callable[P, Coroutine[Any, Any, R]] | None = None
-    ) -> None:
+    def __init__(self, function: Callable[P, R], awaited: Callable[P, Coroutine[Any, Any, R]] | None = None) -> None:
         self._function = function
         self._awaited = awaited
         functools.update_wrapper(self, function)

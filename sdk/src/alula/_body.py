@@ -152,9 +152,7 @@ def _error(failure: BaseException, *, recoverable: bool, traceback: str) -> Acti
         message = f"{type(failure).__qualname__}, whose message cannot be read"
     if len(message) > MAX_MESSAGE_CHARS:
         message = f"{message[: MAX_MESSAGE_CHARS - 40]}... ({len(message):,} characters)"
-    return ActionError(
-        code=type(failure).__name__, message=message, recoverable=recoverable, traceback=traceback
-    )
+    return ActionError(code=type(failure).__name__, message=message, recoverable=recoverable, traceback=traceback)
 
 
 @contextlib.contextmanager

@@ -102,7 +102,9 @@ class Cache:
         elif version is not None and behaviour == "auto":
             behaviour = "override"
         if behaviour == "override" and not (version or "").strip():
-            raise UsageError("a cache version was expected and is empty", hint='Use Cache("auto") or Cache(version="1").')
+            raise UsageError(
+                "a cache version was expected and is empty", hint='Use Cache("auto") or Cache(version="1").'
+            )
         object.__setattr__(self, "behavior", behaviour)
         object.__setattr__(self, "version", version)
         object.__setattr__(self, "version_override", version)

@@ -61,7 +61,13 @@ class NodeBuilder:
     """
 
     def __init__(
-        self, id: str, title: str, target: Target, inputs: dict[str, Binding], location: str, entity: Entity | None = None
+        self,
+        id: str,
+        title: str,
+        target: Target,
+        inputs: dict[str, Binding],
+        location: str,
+        entity: Entity | None = None,
     ) -> None:
         self.id = id
         self.title = title
@@ -91,7 +97,9 @@ class NodeBuilder:
         promises = self.__dict__.get("promises", {})
         if name in promises:
             return promises[name]  # type: ignore[no-any-return]
-        raise AttributeError(f"node {self.__dict__.get('id', '?')} has no output {name!r}; it has {', '.join(promises)}")
+        raise AttributeError(
+            f"node {self.__dict__.get('id', '?')} has no output {name!r}; it has {', '.join(promises)}"
+        )
 
     def __rshift__(self, other: Any) -> Any:
         """Let the node behind `other` run after this one."""
@@ -449,7 +457,13 @@ class Compilation:
             raise TypeMismatchError(f"{what}: {problem.message}", hint=problem.hint, location=location) from None
 
     def _bind_structure(
-        self, value: Any, converter: Converter[Any], wanted: LiteralType, sources: list[Promise], what: str, location: str
+        self,
+        value: Any,
+        converter: Converter[Any],
+        wanted: LiteralType,
+        sources: list[Promise],
+        what: str,
+        location: str,
     ) -> Binding:
         if isinstance(value, Chainable):
             raise TypeMismatchError(
@@ -466,7 +480,9 @@ class Compilation:
                 raise TypeMismatchError(f"{what} expects {len(items)} items, found {len(value)}", location=location)
             return ListBinding(
                 tuple(
-                    self.bind(item, self._inner(python_type, i, wanted), item_type, sources, f"item {i} of {what}", location)
+                    self.bind(
+                        item, self._inner(python_type, i, wanted), item_type, sources, f"item {i} of {what}", location
+                    )
                     for i, (item, item_type) in enumerate(zip(value, items, strict=True))
                 )
             )
@@ -548,4 +564,3 @@ def _convertible(promise: Promise, target: LiteralType) -> bool:
 def _made_at(promise: Promise) -> str:
     node = promise._node
     return f"{node.title} was called at {node.location}." if node is not None and node.location else ""
-

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._compile import Compilation
     from ._report import Report
 
+
 class TaskContext:
     """What an attempt knows about itself.
 

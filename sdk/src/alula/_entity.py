@@ -179,5 +179,3 @@ class Entity(ABC):
 
     def __repr__(self) -> str:
         return f"<{self.title}>"
-
-

@@ -193,9 +193,7 @@ class TaskEnvironment(_Fields):
         return dataclasses.replace(self, name=name, **given)
 
     @classmethod
-    def from_task(
-        cls, name: str, *tasks: Task, depends_on: list[TaskEnvironment] | None = None
-    ) -> TaskEnvironment:
+    def from_task(cls, name: str, *tasks: Task, depends_on: list[TaskEnvironment] | None = None) -> TaskEnvironment:
         """Make an environment around tasks that exist already.
 
         Raises:

@@ -29,7 +29,9 @@ def _compilation(what: str) -> Compilation:
     return state
 
 
-def _gate(compilation: Compilation, target: GateTarget, inputs: dict[str, Binding], sources: list[Promise]) -> NodeBuilder:
+def _gate(
+    compilation: Compilation, target: GateTarget, inputs: dict[str, Binding], sources: list[Promise]
+) -> NodeBuilder:
     node = NodeBuilder(compilation.new_id(), f"{target.gate} {target.signal!r}", target, inputs, call_site())
     node.name = target.signal or target.gate
     node.sources = sources

@@ -184,10 +184,11 @@ class History:
             return []
         stored = RUNNING if status == LOST else status
         query = (
-            "SELECT record FROM runs WHERE ?1 IN ('', status) AND (?2 IN ('', entity) OR entity LIKE '%.' || ?3 ESCAPE "
-            "'\\') ORDER BY rowid DESC"
+            "SELECT record FROM runs WHERE :status IN ('', status) AND (:entity IN ('', entity) OR entity LIKE '%.' || :end "
+            "ESCAPE '\\') ORDER BY rowid DESC"
         )
-        arguments = (stored, entity, entity.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_"))
+        end = entity.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        arguments = {"status": stored, "entity": entity, "end": end}
         rows: list[bytes] = self._run("read", lambda c: [data for (data,) in c.execute(query, arguments)], [])
         found: list[RunRecord] = []
         for data in rows:

@@ -227,7 +227,12 @@ class CompiledInterface:
     __slots__ = ("context", "inputs", "interface", "outputs", "python", "where")
 
     def __init__(
-        self, python: PythonInterface, registry: TypeRegistry, context: ConversionContext, where: str, location: str = ""
+        self,
+        python: PythonInterface,
+        registry: TypeRegistry,
+        context: ConversionContext,
+        where: str,
+        location: str = "",
     ) -> None:
         self.python = python
         self.context = context

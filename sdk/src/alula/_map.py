@@ -98,7 +98,10 @@ class MapTask(Entity):
                 if name not in fixed
             },
             # An input with a default that is not given keeps the default for every item.
-            defaults={**{n: None for n in inner.defaults if n not in self.bound and n not in fixed}, **self._literal_bound},
+            defaults={
+                **{n: None for n in inner.defaults if n not in self.bound and n not in fixed},
+                **self._literal_bound,
+            },
             outputs={name: list[python_type] for name, python_type in outputs.items()},  # type: ignore[valid-type]
         )
 

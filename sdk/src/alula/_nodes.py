@@ -28,7 +28,8 @@ def create_node(entity: Any, *args: Any, **kwargs: Any) -> NodeBuilder:
     """
     if not isinstance(entity, Entity):
         raise UsageError(
-            f"create_node takes a task, workflow or launch plan, found {type(entity).__qualname__}", location=call_site()
+            f"create_node takes a task, workflow or launch plan, found {type(entity).__qualname__}",
+            location=call_site(),
         )
     if args:
         raise UsageError("create_node takes inputs by name only", location=call_site())

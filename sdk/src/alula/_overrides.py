@@ -45,7 +45,9 @@ class Backoff:
         if self.factor < 1:
             raise UsageError(f"Backoff(factor={self.factor!r}): expected at least 1")
         if self.factor > 1 and self.cap is None:
-            raise UsageError("Backoff with a factor above 1 has no cap", hint="Say cap=timedelta(minutes=5), for example.")
+            raise UsageError(
+                "Backoff with a factor above 1 has no cap", hint="Say cap=timedelta(minutes=5), for example."
+            )
         if not 0 <= self.jitter <= 1:
             raise UsageError(f"Backoff(jitter={self.jitter!r}): expected 0 to 1")
 

@@ -156,9 +156,7 @@ class Promise(Chainable):
                 has = _parts(self._type)
                 known = f"; it has {', '.join(has)}" if has else ""
                 raise AttributeError(f"{self._title()} is {display(self._type)}, which has no {step!r}{known}")
-            raise CompileError(
-                f"{self._title()} is {display(self._type)}, which has no {step!r}", location=call_site()
-            )
+            raise CompileError(f"{self._title()} is {display(self._type)}, which has no {step!r}", location=call_site())
         return Promise(self._node, self._output, found, (*self._path, step), self._home)
 
     def __getattr__(self, name: str) -> Promise:
@@ -241,13 +239,32 @@ def _refusal(name: str, use: str, hint: str) -> Callable[..., NoReturn]:
 
 _COMPUTE = "Write a task that computes it."
 _OPERATORS = {
-    "add": "+", "sub": "-", "mul": "*", "matmul": "@", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
-    "lshift": "<<", "xor": "^",
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "matmul": "@",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "lshift": "<<",
+    "xor": "^",
 }
 _CONVERSIONS = {
-    "neg": "-", "pos": "+", "invert": "~", "abs": "abs()", "round": "round()", "int": "int()", "float": "float()",
-    "complex": "complex()", "index": "an index or a count", "bytes": "bytes()", "divmod": "divmod()",
-    "trunc": "trunc()", "floor": "floor()", "ceil": "ceil()",
+    "neg": "-",
+    "pos": "+",
+    "invert": "~",
+    "abs": "abs()",
+    "round": "round()",
+    "int": "int()",
+    "float": "float()",
+    "complex": "complex()",
+    "index": "an index or a count",
+    "bytes": "bytes()",
+    "divmod": "divmod()",
+    "trunc": "trunc()",
+    "floor": "floor()",
+    "ceil": "ceil()",
 }
 _OTHER_USES = {
     "and": ("was joined with &", "Join comparisons: (a.is_true()) & (b > 1)."),
@@ -265,7 +282,11 @@ _OTHER_USES = {
 def _refuse_other_uses() -> None:
     """Give `Promise` a method for each operator, which says what was wrong instead of "unsupported operand"."""
     uses = {
-        **{f"{side}{name}": (f"was used with {sign}", _COMPUTE) for name, sign in _OPERATORS.items() for side in ("", "r")},
+        **{
+            f"{side}{name}": (f"was used with {sign}", _COMPUTE)
+            for name, sign in _OPERATORS.items()
+            for side in ("", "r")
+        },
         **{name: (f"was used with {sign}", _COMPUTE) for name, sign in _CONVERSIONS.items()},
         **_OTHER_USES,
     }

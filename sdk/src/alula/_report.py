@@ -144,7 +144,7 @@ class Report:
         page around it nor other tabs, cookies or files.
         """
         tabs = "".join(
-            f'<details {"open" if number == 0 else ""}><summary>{html.escape(deck.name)}</summary>'
+            f"<details {'open' if number == 0 else ''}><summary>{html.escape(deck.name)}</summary>"
             f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(_page(deck), quote=True)}"></iframe></details>'
             for number, deck in enumerate(self.decks)
         )

@@ -46,6 +46,8 @@ def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
     for name in given:
         if name not in known and name not in _CACHE:
             raise UnknownNameError.among("task setting", name, [*known, *_CACHE], location=location)
-    version, serialize, ignored = (given.pop(name, default) for name, default in zip(_CACHE, ("", False, ()), strict=True))
+    version, serialize, ignored = (
+        given.pop(name, default) for name, default in zip(_CACHE, ("", False, ()), strict=True)
+    )
     cache = as_cache(given.pop("cache", False), version=version, serialize=serialize, ignored_inputs=tuple(ignored))
     return TaskSettings(cache=cache, **given)

@@ -18,7 +18,7 @@ from alula_kernel.errors import AlulaError, UnknownNameError, UsageError
 
 from ._interface import PythonInterface
 from ._state import call_site
-from ._task import Task, TaskSettings
+from ._task import Task
 
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|ctx)\.([A-Za-z_]\w*)\}")
 
@@ -118,9 +118,7 @@ class ShellTask(Task):
         self._outputs = list(output_locs or [])
         outputs = {o.var: o.var_type for o in self._outputs}
         self._captured = not outputs
-        interface = PythonInterface(
-            dict(inputs or {}), {}, outputs, _tuple_of(outputs)
-        )
+        interface = PythonInterface(dict(inputs or {}), {}, outputs, _tuple_of(outputs))
         super().__init__(name, interface, task_settings(settings, location), task_config)
         self._location = location
         for group, key in _PLACEHOLDER.findall(script):
@@ -144,72 +142,154 @@ class ShellTask(Task):
         with tempfile.TemporaryDirectory(prefix="alula-shell-") as folder:
             values = {name: _shell_text(value) for name, value in inputs.items()}
             paths = {o.var: self._output_path(o, values, folder) for o in self._outputs}
-            script = self._fill(values, paths)
+            script = self._fill(values, paths, folder)
             if self._debug:
                 print(script)  # noqa: T201 - asked for by debug=True
-            result = self._run(script)
-            if result.returncode:
-                raise ScriptFailedError(result.returncode, result.error[-4_000:])
+            result = subproc_execute([self._shell, "-c", script])
+            if result.output:
+                print(result.output, end="")  # noqa: T201 - the output of the script is the output of the task
             outputs = [self._output(o, paths[o.var]) for o in self._outputs]
             if not outputs:
                 return None
             return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _run(self, script: str) -> ProcessResult:
-        # A session of its own, so that a timeout or Ctrl-C ends what the script has started as well.
-        process = subprocess.Popen(
-            [self._shell, "-c", script],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        try:
-            output, error = process.communicate()
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise
-        if output:
-            print(output, end="")  # noqa: T201 - the output of the script is the output of the task
-        return ProcessResult(process.returncode, output, error)
-
-    def _fill(self, values: Mapping[str, str], paths: Mapping[str, str]) -> str:
+    def _fill(self, values: Mapping[str, str], paths: Mapping[str, str], folder: str) -> str:
         def text(match: re.Match[str]) -> str:
             group, key = match.groups()
             if group == "inputs":
                 return shlex.quote(values[key])
             if group == "outputs":
                 return shlex.quote(paths[key])
-            return match.group(0)
+            return shlex.quote(_context_text(key, folder))
 
         return _PLACEHOLDER.sub(text, self._script)
 
     def _output_path(self, output: OutputLocation, values: Mapping[str, str], folder: str) -> str:
         def text(match: re.Match[str]) -> str:
-            return values[match.group(2)] if match.group(1) == "inputs" else folder
+            group, key = match.groups()
+            return values[key] if group == "inputs" else _context_text(key, folder)
 
         path = _PLACEHOLDER.sub(text, os.fspath(output.location))
         return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
 
     def _output(self, output: OutputLocation, path: str) -> Any:
-        from ._app import current_app
         from ._data.directory import Directory
         from ._data.file import File
+        from ._data.surroundings import current_conversion, current_types
 
         if not os.path.exists(path):
             raise UsageError(f"the script of {self.title} left no {output.var!r} at {path}")
-        converter = current_app().registry.converter(output.var_type)
+        converter, context = current_types().converter(output.var_type), current_conversion()
         python_type = converter.python_type
         origin = getattr(python_type, "__origin__", python_type)
         if isinstance(origin, type) and issubclass(origin, (File, Directory)):
-            return converter.to_python(
-                converter.to_literal(origin(path), current_app().conversion), current_app().conversion
-            )
-        return converter.from_text(Path(path).read_text().rstrip("\n"), current_app().conversion)
+            # Stored now, because the folder that it is in goes away with the attempt.
+            return converter.to_python(converter.to_literal(origin(path), context), context)
+        return converter.from_text(Path(path).read_text().rstrip("\n"), context)
+
+
+class RawShellTask(Task):
+    """Runs a script that is given as an input; made by `get_raw_shell_task`.
+
+    Its inputs are ``env`` (environment variables), ``script_args`` (arguments in one string, as in a shell) and
+    ``script_file`` (path of the script, run by bash). Its output ``out`` is the directory in which it ran.
+
+    Args:
+        name: Its name.
+        settings: Settings of the task, as `alula.task` takes them.
+    """
+
+    task_type = "shell"
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        from ._data.directory import Directory
+        from ._settings_of import task_settings
+
+        location = call_site()
+        interface = PythonInterface(
+            {"env": dict[str, str], "script_args": str, "script_file": str}, {}, {"out": Directory}
+        )
+        super().__init__(name, interface, task_settings(settings, location))
+        self._location = location
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    def execute(self, **inputs: Any) -> Any:
+        from ._context import current_context
+        from ._data.directory import Directory
+
+        script = Path(inputs["script_file"]).expanduser().absolute()
+        if not script.is_file():
+            raise UsageError(f"script_file {str(script)!r} does not exist")
+        folder = current_context().working_directory
+        command = ["bash", str(script), *shlex.split(inputs["script_args"])]
+        result = subproc_execute(command, env={**os.environ, **inputs["env"]}, cwd=folder)
+        if result.output:
+            print(result.output, end="")  # noqa: T201 - the output of the script is the output of the task
+        return Directory(folder)
+
+
+def get_raw_shell_task(name: str) -> RawShellTask:
+    """Make a task that runs a script which is given, with its arguments and environment, when the task runs.
+
+    Args:
+        name: Its name.
+    """
+    return RawShellTask(name)
+
+
+def subproc_execute(
+    command: list[str] | str, *, env: Mapping[str, str] | None = None, cwd: str | None = None
+) -> ProcessResult:
+    """Run a command and return what it printed.
+
+    Args:
+        command: Program and arguments, or a line for the shell.
+        env: Its environment; this process's if it is not given.
+        cwd: Its working directory; this process's if it is not given.
+
+    Raises:
+        ScriptFailedError: It ended with another exit code than 0.
+    """
+    # A session of its own, so that a timeout or Ctrl-C ends what the command has started as well.
+    process = subprocess.Popen(
+        command,
+        shell=isinstance(command, str),
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, error = process.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode:
+        raise ScriptFailedError(process.returncode, error[-4_000:])
+    return ProcessResult(process.returncode, output, error)
+
+
+def _context_text(name: str, folder: str) -> str:
+    """Return what ``{ctx.<name>}`` stands for."""
+    from ._context import current_context
+
+    if name == "working_directory":
+        return folder
+    value = getattr(current_context(), name, None)
+    if value is None:
+        raise UnknownNameError.among(
+            "attribute of ctx", name, ["working_directory", "execution_id", "run_name", "project"]
+        )
+    return str(value)
 
 
 def _shell_text(value: Any) -> str:
@@ -224,4 +304,12 @@ def _tuple_of(outputs: Mapping[str, Any]) -> type | None:
     return None if len(outputs) < 2 else collections.namedtuple("Outputs", list(outputs))
 
 
-__all__ = ["OutputLocation", "ProcessResult", "ScriptFailedError", "ShellTask", "TaskSettings"]
+__all__ = [
+    "OutputLocation",
+    "ProcessResult",
+    "RawShellTask",
+    "ScriptFailedError",
+    "ShellTask",
+    "get_raw_shell_task",
+    "subproc_execute",
+]

@@ -86,7 +86,9 @@ class SQLTask(Task):
 
     def run_query(self, query: str, parameters: list[Any]) -> Any:
         """Run a query with positional parameters and return the output."""
-        raise UsageError(f"{self.title} does not say how its query is run", hint="Subclass SQLTask and define run_query.")
+        raise UsageError(
+            f"{self.title} does not say how its query is run", hint="Subclass SQLTask and define run_query."
+        )
 
     def execute(self, **inputs: Any) -> Any:
         query, names = self.bound_query()
@@ -163,7 +165,11 @@ class SQLite3Task(SQLTask):
                 columns = [column[0] for column in cursor.description or ()]
                 rows = cursor.fetchall()
         table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
-        return current_app().registry.converter(self.python_interface.outputs["results"]).to_python(
-            current_app().registry.converter(pa.Table).to_literal(table, current_app().conversion),
-            current_app().conversion,
+        return (
+            current_app()
+            .registry.converter(self.python_interface.outputs["results"])
+            .to_python(
+                current_app().registry.converter(pa.Table).to_literal(table, current_app().conversion),
+                current_app().conversion,
+            )
         )

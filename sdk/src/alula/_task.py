@@ -108,7 +108,9 @@ class Task(Entity):
 
         Runs in the process of the attempt. Subclasses must define this or be run by an executor of their own.
         """
-        raise UsageError(f"{self.title} has no code of its own", hint=f"An executor for {self.task_type!r} must run it.")
+        raise UsageError(
+            f"{self.title} has no code of its own", hint=f"An executor for {self.task_type!r} must run it."
+        )
 
     def custom(self, app: App) -> dict[str, Any]:
         """Return what the plugin of its type needs, as plain data for `TaskSpec.custom`."""

@@ -458,7 +458,12 @@ class ImperativeWorkflow(WorkflowBase):
         outputs = compiled.interface.outputs
         bindings = {
             name: self._compilation.bind(
-                promise, compiled.outputs[name], outputs[name].type, [], f"output {name!r} of {self.title}", self.location
+                promise,
+                compiled.outputs[name],
+                outputs[name].type,
+                [],
+                f"output {name!r} of {self.title}",
+                self.location,
             )
             for name, (_python_type, promise) in self._outputs.items()
         }

@@ -318,13 +318,13 @@ def test_a_failure_lets_the_next_one_compute(world: Any) -> None:
     assert len(world.log) == 2
 
 
-def test_an_owner_that_died_is_taken_over(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owner_that_died_is_taken_over(world: Any) -> None:
     task = world.task(inc, cache=SERIALIZED)
     digest = cache_key(task, {"x": Scalar(1)}, project="default", domain="development").digest
-    assert world.cache.reserve(digest, "the dead one", 0.2) == "the dead one"
     started = time.monotonic()
+    assert world.cache.reserve(digest, "the dead one", 0.2) == "the dead one"
     assert world.run(task, {"x": 1}).value == 2
-    assert 0.15 <= time.monotonic() - started < 30
+    assert 0.19 <= time.monotonic() - started < 30
 
 
 def test_a_reservation_is_renewed_while_plain_code_runs(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

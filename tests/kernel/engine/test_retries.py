@@ -219,8 +219,8 @@ def test_delays_are_waited_for(world: Any) -> None:
     task, _ = scripted(world, USER_FAILURE, USER_FAILURE, SUCCEEDED, retries=RetryPolicy(user=5, backoff=backoff))
     result = world.run(task)
     starts = [record.started_at for record in result.root.attempts]
-    assert starts[1] - starts[0] >= 0.05
-    assert starts[2] - starts[1] >= 0.1
+    assert starts[1] - starts[0] >= 0.049
+    assert starts[2] - starts[1] >= 0.099
 
 
 def test_others_run_while_one_waits_for_its_next_attempt(world: Any) -> None:
@@ -236,14 +236,14 @@ def test_others_run_while_one_waits_for_its_next_attempt(world: Any) -> None:
 
 def test_a_deadline_ends_retries_whatever_is_left_of_the_budget(world: Any) -> None:
     def slow() -> int:
-        time.sleep(0.03)
+        time.sleep(0.05)
         raise ValueError("it broke")
 
-    task = world.task(slow, retries=RetryPolicy(user=1000), timeout=TimeoutPolicy(deadline_seconds=0.2))
+    task = world.task(slow, retries=RetryPolicy(user=1000), timeout=TimeoutPolicy(deadline_seconds=1))
     result = world.run(world.workflow(world.node("n0", task)))
     assert result.phases == {"a0.n0": "timed_out"}
     assert result.error.code == "Timeout"
-    assert 2 <= len(result.actions["a0.n0"].attempts) <= 7
+    assert 2 <= len(result.actions["a0.n0"].attempts) <= 20
     assert result.root.phase is Phase.FAILED
 
 

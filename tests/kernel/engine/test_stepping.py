@@ -343,11 +343,13 @@ def test_control_c(where: str) -> None:
             "many": world.map_workflow(world.task(item), list(range(500))),
         }}
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
         try:
+            timer.start()
             world.run(specs[{where!r}], name="r")
         except KeyboardInterrupt:
             print("interrupted")
+        timer.join()
         gc.collect()
         print(sorted({{action.phase.value for action in world.actions("r").values()}}))
         print({{action.message for action in world.actions("r").values()}})

@@ -16,7 +16,7 @@ from alula_kernel.contracts import LOST, SUCCEEDED, CallFailedError, Handle, Out
 from alula_kernel.engine import Phase
 from alula_kernel.specs import RetryPolicy, TimeoutPolicy
 
-SOON = TimeoutPolicy(runtime_seconds=0.1)
+SOON = TimeoutPolicy(runtime_seconds=0.2)
 LATER = TimeoutPolicy(runtime_seconds=60)
 
 
@@ -87,7 +87,7 @@ def test_an_attempt_is_stopped(world: Any, run_in: Any, body: Any) -> None:
     started = time.monotonic()
     result = run_in(lambda: world.run(flow))
     assert time.monotonic() - started < 20
-    assert (result.error.code, result.error.message) == ("Timeout", "ran longer than 0.1 s")
+    assert (result.error.code, result.error.message) == ("Timeout", "ran longer than 0.2 s")
     assert result.phases == {"a0.n0": "timed_out"}
     assert result.root.phase is Phase.FAILED
     assert result.actions["a0.n0"].attempts[0].outcome == "timed_out"
@@ -303,10 +303,12 @@ def test_an_alarm_of_somebody_else_still_comes() -> None:
         assert run_within(60, lambda: time.sleep(0.3)) == (True, None)
         assert len(rang) == 1
         assert 0.09 <= rang[0] - started < 10
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        signal.setitimer(signal.ITIMER_REAL, 2)
         assert run_within(0.05, sleep) == (False, None)
         assert len(rang) == 1
-        time.sleep(0.3)
+        end = time.monotonic() + 30
+        while len(rang) == 1 and time.monotonic() < end:
+            time.sleep(0.1)
         assert len(rang) == 2
         assert run_within(0.05, lambda: [signal.raise_signal(signal.SIGALRM), 7][1]) == (True, 7)
     finally:

@@ -14,6 +14,12 @@ import pytest
 _counter = itertools.count()
 
 
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep folders as the tests make them: bytecode would change their times, and outlive an edit of its module."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
 class Site:
     """A folder like ``site-packages`` in which a test installs distributions."""
 

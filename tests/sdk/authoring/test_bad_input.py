@@ -9,7 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import pytest
 
@@ -107,9 +107,13 @@ def test_items_of_lists_and_dicts_are_named() -> None:
     def in_a_dict(s: str) -> int:
         return many(numbers=[], table={"a": [1], "b": [s]})
 
-    with pytest.raises(errors.TypeMismatchError, match="item 2 of input 'numbers' of task .*many expects int, found workflow"):
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"item 2 of input 'numbers' of task .*many expects int, found workflow"
+    ):
         in_a_list(s="")
-    with pytest.raises(errors.TypeMismatchError, match="item 0 of entry 'b' of input 'table' of task .*many expects int"):
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"item 0 of entry 'b' of input 'table' of task .*many expects int"
+    ):
         in_a_dict(s="")
 
 
@@ -139,7 +143,10 @@ def test_outputs_of_the_workflow_are_checked() -> None:
         return 5  # type: ignore[return-value]
 
     for flow, message in (
-        (wrong_type, "output 'o0' of workflow .*wrong_type expects str, found output 'o0' of task .*integer, which is int"),
+        (
+            wrong_type,
+            "output 'o0' of workflow .*wrong_type expects str, found output 'o0' of task .*integer, which is int",
+        ),
         (too_few, "declares 2 outputs and returns one value"),
         (too_many, "declares 2 outputs and returns 3 values"),
         (nothing, "declares int and returns nothing"),
@@ -153,11 +160,11 @@ def test_outputs_of_the_workflow_are_checked() -> None:
 
 def test_unions_fit_when_every_variant_does() -> None:
     @task
-    def either(flag: bool) -> Union[int, str]:
+    def either(flag: bool) -> int | str:
         return 1 if flag else "a"
 
     @task
-    def takes_more(x: Union[int, str, None]) -> str:
+    def takes_more(x: int | str | None) -> str:
         return str(x)
 
     @workflow
@@ -198,9 +205,11 @@ def test_a_type_that_nobody_handles_is_named_with_the_input() -> None:
 
 def test_a_name_that_cannot_be_evaluated() -> None:
     @task
-    def takes(x: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+    def takes(x: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821 - the unknown name is the subject
 
-    with pytest.raises(errors.CompileError, match="an annotation of task .*takes cannot be evaluated: name 'Missing'") as caught:
+    with pytest.raises(
+        errors.CompileError, match=r"an annotation of task .*takes cannot be evaluated: name 'Missing'"
+    ) as caught:
         takes.spec(current_app())
     assert "TYPE_CHECKING" in caught.value.hint
     assert caught.value.location.startswith(HERE)
@@ -213,7 +222,9 @@ def test_inputs_must_be_named() -> None:
 
     for function in (variadic, keywords):
         for decorate in (task, workflow, dynamic):
-            with pytest.raises(errors.CompileError, match=r"takes \*+numbers: .*int.*, and inputs must be named") as caught:
+            with pytest.raises(
+                errors.CompileError, match=r"takes \*+numbers: .*int.*, and inputs must be named"
+            ) as caught:
                 decorate(function).spec(current_app())
             assert caught.value.location.startswith(HERE)
 
@@ -222,7 +233,9 @@ def test_a_default_of_the_wrong_type_is_found_when_the_task_is_compiled() -> Non
     @task
     def takes(x: int = "text") -> None: ...  # type: ignore[assignment]
 
-    with pytest.raises(errors.UsageError, match="default of input 'x' of task .*takes: expected int, found str 'text'") as caught:
+    with pytest.raises(
+        errors.UsageError, match=r"default of input 'x' of task .*takes: expected int, found str 'text'"
+    ) as caught:
         takes.spec(current_app())
     assert caught.value.location.startswith(HERE)
 
@@ -234,7 +247,7 @@ def test_mutable_defaults_are_copied_for_every_call() -> None:
         return items
 
     @workflow
-    def flow(items: list[int] = []) -> list[int]:  # noqa: B006
+    def flow(items: list[int] = []) -> list[int]:  # noqa: B006 - the mutable default is the subject
         return grows(items=items)
 
     assert [grows(), grows(), flow(), flow()] == [[1]] * 4
@@ -275,7 +288,7 @@ def test_a_promise_that_escaped_its_workflow_is_refused_elsewhere() -> None:
         return integer(x=kept[0])
 
     assert first(x=1) == 1
-    with pytest.raises(errors.UsageError, match="is a promise, .*no workflow around the call"):
+    with pytest.raises(errors.UsageError, match=r"is a promise, .*no workflow around the call"):
         integer(x=kept[0])
     with pytest.raises(errors.CompileError, match="belongs to another workflow") as caught:
         second()
@@ -290,7 +303,10 @@ def test_a_promise_that_escaped_its_workflow_is_refused_elsewhere() -> None:
     [
         (2**63, r"between -2\*\*63 and 2\*\*63 - 1, found 9223372036854775808"),
         (-(2**63) - 1, "found -9223372036854775809"),
-        ("1", "expected int, found str '1'"), (None, "expected int, found None"), (1.0, "float 1.0")],
+        ("1", "expected int, found str '1'"),
+        (None, "expected int, found None"),
+        (1.0, "float 1.0"),
+    ],
 )
 def test_values_that_do_not_fit(value: Any, message: str) -> None:
     with pytest.raises(errors.ValueConversionError, match=message) as caught:

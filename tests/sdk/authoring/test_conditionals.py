@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_the_first_case_that_holds_is_taken(tree_of: Callable[[Run], Tree]) -> N
         (lambda x: x >= 2, 2, True),
         (lambda x: x == 2, 2, True),
         (lambda x: x != 2, 2, False),
-        (lambda x: 3 > x, 2, True),
+        (lambda x: 3 > x, 2, True),  # noqa: SIM300 - the constant on the left is the subject
         (lambda x: x == 2.0, 2, True),
         (lambda x: x < 2.5, 2, True),
         (lambda x: (x > 1) & (x < 3), 2, True),
@@ -104,7 +104,7 @@ def test_booleans_none_strings_and_enums() -> None:
         BLUE = "blue"
 
     @workflow
-    def flow(b: bool, o: Optional[float], s: str, c: Color) -> tuple[float, float, float, float, float]:
+    def flow(b: bool, o: float | None, s: str, c: Color) -> tuple[float, float, float, float, float]:
         return (
             conditional("true").if_(b.is_true()).then(square(x=1.0)).else_().then(square(x=2.0)),
             conditional("false").if_(b.is_false()).then(square(x=1.0)).else_().then(square(x=2.0)),
@@ -125,9 +125,7 @@ def test_outputs_of_nodes_and_their_parts_may_be_compared() -> None:
     @workflow
     def flow(x: float) -> float:
         c = counts()
-        return (
-            conditional("c").if_((c["a"] > 2) & is_large(x=x).is_true()).then(square(x=x)).else_().then(negate(x=x))
-        )
+        return conditional("c").if_((c["a"] > 2) & is_large(x=x).is_true()).then(square(x=x)).else_().then(negate(x=x))
 
     assert flow(x=20.0) == 400.0
     assert flow(x=2.0) == -2.0
@@ -335,7 +333,7 @@ def test_lists_and_records_cannot_be_compared() -> None:
         (lambda s, n, b: s == n, "is str, which cannot be compared with int by =="),
         (lambda s, n, b: n == "a", "is int, which cannot be compared with str 'a' by =="),
         (lambda s, n, b: b == 1, "is bool, which cannot be compared with int 1 by =="),
-        (lambda s, n, b: n == True, "is int, which cannot be compared with bool True by =="),  # noqa: E712
+        (lambda s, n, b: n == True, "is int, which cannot be compared with bool True by =="),  # noqa: E712 - the comparison is the subject
     ],
 )
 def test_unlike_types_cannot_be_compared(write: Callable[[Any, Any, Any], Any], message: str) -> None:

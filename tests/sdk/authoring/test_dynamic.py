@@ -244,7 +244,7 @@ def test_wrong_results_are_refused() -> None:
     def undeclared(n: int) -> None:
         return double(x=n)  # type: ignore[no-any-return]
 
-    with pytest.raises(errors.CompileError, match="output 'o0' of task .*too_many"):
+    with pytest.raises(errors.CompileError, match=r"output 'o0' of task .*too_many"):
         too_many(n=1)
     with pytest.raises(errors.CompileError, match="declares int and returns nothing"):
         nothing(n=1)
@@ -321,5 +321,3 @@ def test_an_entity_made_inside_lives_as_long_as_it_is_needed() -> None:
 
     assert makes(n=4) == 5
     assert makes(n=5) == 6
-
-

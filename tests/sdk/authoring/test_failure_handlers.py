@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -36,7 +36,7 @@ def delete(name: str) -> None:
 
 
 @task
-def clean_up(name: str, err: Optional[WorkflowError] = None) -> None:
+def clean_up(name: str, err: WorkflowError | None = None) -> None:
     seen.append(("clean up", name, err))
 
 
@@ -110,7 +110,7 @@ def test_the_failure_of_the_handler_replaces_the_original() -> None:
 
 def test_other_inputs_of_the_handler_must_be_optional() -> None:
     @task
-    def extra(name: str, more: Optional[int] = None) -> None:
+    def extra(name: str, more: int | None = None) -> None:
         seen.append((name, more))
 
     @task
@@ -151,7 +151,9 @@ def test_a_handler_that_is_no_entity_is_refused() -> None:
     def flow(name: str) -> None:
         broken(a=1)
 
-    with pytest.raises(errors.CompileError, match="on_failure of workflow .* must be a task or workflow, found function"):
+    with pytest.raises(
+        errors.CompileError, match=r"on_failure of workflow .* must be a task or workflow, found function"
+    ):
         flow(name="a")
 
 
@@ -190,7 +192,7 @@ def test_by_default_nothing_else_starts(tree_of: Callable[[Run], Tree]) -> None:
 
 def test_what_does_not_need_the_failed_node_may_be_finished(tree_of: Callable[[Run], Tree]) -> None:
     run = _branches(WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE)
-    assert {(id, phase) for id, _name, phase, _attempts in tree_of(run)} == {
+    assert {(action, phase) for action, _name, phase, _attempts in tree_of(run)} == {
         ("a0", "failed"),
         ("a0.n0", "failed"),
         ("a0.n1", "skipped"),

@@ -177,5 +177,7 @@ def test_the_expected_type_is_checked_at_its_use() -> None:
     def flow() -> str:
         return title(report=report(x=1), text=wait_for_input("t", timeout=timedelta(1), expected_type=int))
 
-    with pytest.raises(errors.TypeMismatchError, match=r"input 'text' of task .*title expects str, found output 'o0' of input 't'"):
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"input 'text' of task .*title expects str, found output 'o0' of input 't'"
+    ):
         flow()

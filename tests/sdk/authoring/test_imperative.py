@@ -44,7 +44,7 @@ def test_several_outputs_have_names_and_lists_need_a_type() -> None:
     wf.add_workflow_output("by_name", {"a": node.o0}, python_type=dict[str, int])
     result = wf(x=2)
     assert (result.one, result.many, result.by_name) == (4, [4, 2], {"a": 4})
-    with pytest.raises(errors.CompileError, match="output 'again' of .* is a list, so its type must be said"):
+    with pytest.raises(errors.CompileError, match=r"output 'again' of .* is a list, so its type must be said"):
         wf.add_workflow_output("again", [node.o0])
 
 
@@ -80,9 +80,7 @@ def test_a_conditional() -> None:
     x = wf.add_workflow_input("x", int)
     node = wf.add_entity(double, x=x)
     section = wf.create_conditional("size")
-    chosen = (
-        section.if_(node.o0 > 10).then(wf.add_entity(double, x=x).o0).else_().then(wf.add_entity(add, x=x, y=1).o0)
-    )
+    chosen = section.if_(node.o0 > 10).then(wf.add_entity(double, x=x).o0).else_().then(wf.add_entity(add, x=x, y=1).o0)
     wf.add_workflow_output("out", chosen)
     assert wf(x=10) == 20
     assert wf(x=1) == 2
@@ -141,7 +139,9 @@ def test_names_must_be_new() -> None:
 def test_wrong_types_and_inputs_are_refused_where_they_are_added() -> None:
     wf = ImperativeWorkflow("typed")
     s = wf.add_workflow_input("s", str)
-    with pytest.raises(errors.TypeMismatchError, match=r"input 'x' of task .*double expects int, found workflow input 's'"):
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"input 'x' of task .*double expects int, found workflow input 's'"
+    ):
         wf.add_entity(double, x=s)
     with pytest.raises(errors.CompileError, match="needs the input 'x'"):
         wf.add_entity(double)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, Optional
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -56,7 +56,9 @@ def timed(at: datetime, note: str = "") -> str:
 
 def test_every_workflow_has_a_default_plan_of_its_name() -> None:
     plan = LaunchPlan.get_or_create(flow)
-    assert plan is LaunchPlan.get_default_launch_plan(current_context(), flow) is LaunchPlan.get_or_create(workflow=flow)
+    assert (
+        plan is LaunchPlan.get_default_launch_plan(current_context(), flow) is LaunchPlan.get_or_create(workflow=flow)
+    )
     assert plan.name == flow.name
     assert plan(x=1) == 11
 
@@ -199,14 +201,14 @@ def test_fixed_inputs_cannot_be_given() -> None:
             "input 'x' is both default and fixed",
         ),
         (
-            lambda: LaunchPlan.create("a", flow, default_inputs={"x": "text"})(),
+            LaunchPlan.create("a", flow, default_inputs={"x": "text"}),
             r"default .*input 'x' of launch plan a: expected int, found str 'text'",
         ),
         (
-            lambda: LaunchPlan.create("a", flow, fixed_inputs={"x": "text"})(),
+            LaunchPlan.create("a", flow, fixed_inputs={"x": "text"}),
             "fixed input 'x' of launch plan a: expected int, found str 'text'",
         ),
-        (lambda: LaunchPlan.create("a", flow)(), "needs the input 'x'"),
+        (LaunchPlan.create("a", flow), "needs the input 'x'"),
         (lambda: LaunchPlan.create("a", flow)(1), "takes its inputs by name only"),
         (lambda: LaunchPlan.create("a", flow)(x=1, z=1), "unknown input 'z'"),
     ],
@@ -237,7 +239,9 @@ def test_cron_schedules(written: str, expected: str) -> None:
 
 
 def test_zone_offset_and_kickoff() -> None:
-    schedule = CronSchedule(schedule="daily", offset="PT1H", kickoff_time_input_arg="at", timezone="Europe/Zurich").spec()
+    schedule = CronSchedule(
+        schedule="daily", offset="PT1H", kickoff_time_input_arg="at", timezone="Europe/Zurich"
+    ).spec()
     assert (schedule.timezone, schedule.offset, schedule.kickoff_input) == ("Europe/Zurich", "PT1H", "at")
 
 
@@ -275,18 +279,18 @@ def test_the_scheduled_time_goes_to_a_datetime_input(schedule: Any) -> None:
     right = plan("at")
     right.check_schedule()
     assert right.spec(current_app()).schedule is not None
-    assert right(at=datetime(2026, 1, 2)) == "2026-01-02"
+    assert right(at=datetime(2026, 1, 2, tzinfo=timezone.utc)) == "2026-01-02"
     with pytest.raises(errors.UnknownNameError, match="unknown kickoff_time_input_arg 'when'"):
         plan("when").spec(current_app())
     with pytest.raises(errors.UsageError, match="kickoff_time_input_arg 'note' must be a datetime input"):
         plan("note").spec(current_app())
     with pytest.raises(errors.UnknownNameError, match="unknown kickoff_time_input_arg 'at'"):
-        plan("at", fixed_inputs={"at": datetime(2026, 1, 1)}).spec(current_app())
+        plan("at", fixed_inputs={"at": datetime(2026, 1, 1, tzinfo=timezone.utc)}).spec(current_app())
 
 
 def test_an_optional_datetime_may_receive_it() -> None:
     @workflow
-    def maybe(at: Optional[datetime] = None) -> None: ...
+    def maybe(at: datetime | None = None) -> None: ...
 
     LaunchPlan.create("m", maybe, schedule=CronSchedule(schedule="daily", kickoff_time_input_arg="at")).check_schedule()
 

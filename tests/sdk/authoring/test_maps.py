@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -193,7 +193,7 @@ def test_failed_items_are_none_where_failures_are_tolerated() -> None:
     assert map_task(even, min_successes=1)(x=[1, 2, 3]) == [None, 2, None]
 
     @workflow
-    def flow() -> list[Optional[int]]:
+    def flow() -> list[int | None]:
         return map_task(even, min_success_ratio=0.5)(x=[0, 1])
 
     assert flow() == [0, None]
@@ -273,7 +273,7 @@ def test_retries_and_cache_are_those_of_each_item() -> None:
         (lambda: map_task(double)([1, 2]), "takes its inputs by name only"),
         (lambda: map_task(functools.partial(double, x=1))(x=[1]), "input 'x' of .* is bound already"),
         (lambda: map_task(double)(y=[1]), "unknown input 'y'"),
-        (lambda: map_task(double)(), "needs the input 'x'"),
+        (map_task(double), "needs the input 'x'"),
         (lambda: map_task(double)(x=3), r"expected list\[int\], found int 3"),
         (lambda: map_task(double)(x=["a"]), r"expected int, found str 'a'"),
     ],
@@ -292,7 +292,9 @@ def test_wrong_types_in_a_workflow_are_refused_with_the_line() -> None:
     def bound(xs: list[int], factor: str) -> list[int]:
         return map_task(functools.partial(affine, factor=factor))(x=xs)
 
-    with pytest.raises(errors.TypeMismatchError, match=r"input 'x' of map_task\(double\) expects list\[int\], found") as one:
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"input 'x' of map_task\(double\) expects list\[int\], found"
+    ) as one:
         scalar(x=1)
     with pytest.raises(errors.TypeMismatchError, match=r"input 'factor' of map_task\(affine\) expects int") as two:
         bound(xs=[1], factor="a")

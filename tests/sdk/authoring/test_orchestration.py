@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import alula
-from alula import Resources, Run, TaskEnvironment, dynamic, errors, map_task, task, workflow
+from alula import Resources, Run, TaskEnvironment, dynamic, errors, map_task, workflow
 
 Tree = list[tuple[str, str, str, int]]
 env = TaskEnvironment(name="plain")
@@ -309,7 +309,9 @@ def test_nesting_does_not_use_up_slots() -> None:
 
 def test_run_can_be_awaited() -> None:
     async def main() -> list[int]:
-        runs = await asyncio.gather(alula.run.aio(square, x=2), alula.run.aio(double, x=3), alula.run_async(square, x=4))
+        runs = await asyncio.gather(
+            alula.run.aio(square, x=2), alula.run.aio(double, x=3), alula.run_async(square, x=4)
+        )
         return [run.result for run in runs]
 
     assert asyncio.run(main()) == [4, 6, 16]

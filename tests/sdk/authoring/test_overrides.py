@@ -47,7 +47,9 @@ def bare(x: int) -> int:
     return x
 
 
-env = TaskEnvironment(name="defaults", resources=Resources(cpu=1), env_vars={"A": "env"}, cache="auto", interruptible=True)
+env = TaskEnvironment(
+    name="defaults", resources=Resources(cpu=1), env_vars={"A": "env"}, cache="auto", interruptible=True
+)
 
 
 @env.task(retries=2, timeout=30)
@@ -76,13 +78,21 @@ def overridden(target: Any, **settings: Any) -> TaskSpec:
     ("settings", "read", "expected"),
     [
         ({"retries": 5}, lambda s: s.retries.user, 5),
-        ({"retries": RetryStrategy(1, Backoff(base=2))}, lambda s: (s.retries.user, s.retries.backoff.base_seconds), (1, 2.0)),
+        (
+            {"retries": RetryStrategy(1, Backoff(base=2))},
+            lambda s: (s.retries.user, s.retries.backoff.base_seconds),
+            (1, 2.0),
+        ),
         ({"timeout": dt.timedelta(minutes=1)}, lambda s: s.timeout, TimeoutPolicy(60.0)),
         ({"timeout": Timeout(deadline=5)}, lambda s: s.timeout, TimeoutPolicy(None, None, 5.0)),
         ({"interruptible": False}, lambda s: s.interruptible, False),
         ({"requests": Resources(cpu=4)}, lambda s: s.resources.requests, {"cpu": "4"}),
         ({"limits": Resources(mem="1Gi")}, lambda s: s.resources.limits, {"memory": "1Gi"}),
-        ({"resources": Resources(cpu=(1, 2))}, lambda s: (s.resources.requests, s.resources.limits), ({"cpu": "1"}, {"cpu": "2"})),
+        (
+            {"resources": Resources(cpu=(1, 2))},
+            lambda s: (s.resources.requests, s.resources.limits),
+            ({"cpu": "1"}, {"cpu": "2"}),
+        ),
         ({"container_image": "other:2"}, lambda s: s.image, "other:2"),
         ({"cache": True, "cache_version": "2"}, lambda s: s.cache.version, "2"),
         ({"cache": Cache(version="3", serialize=True)}, lambda s: (s.cache.version, s.cache.serialize), ("3", True)),
@@ -95,7 +105,11 @@ def overridden(target: Any, **settings: Any) -> TaskSpec:
         ({"accelerator": "T4"}, lambda s: s.resources.requests["accelerator"], "T4"),
         ({"shared_memory": "1Gi"}, lambda s: s.resources.requests["shm"], "1Gi"),
         ({"environment": {"B": "2"}}, lambda s: s.environment, {"B": "2"}),
-        ({"labels": {"m": "2"}, "annotations": {"n": "3"}}, lambda s: (s.labels, s.annotations), ({"m": "2"}, {"n": "3"})),
+        (
+            {"labels": {"m": "2"}, "annotations": {"n": "3"}},
+            lambda s: (s.labels, s.annotations),
+            ({"m": "2"}, {"n": "3"}),
+        ),
     ],
 )
 @pytest.mark.parametrize("target", [full, bare, of_env], ids=lambda t: t.short_name)
@@ -176,7 +190,7 @@ def test_two_nodes_of_one_name_are_refused() -> None:
         bare(x=x).with_overrides(node_name="same")
         return bare(x=x).with_overrides(node_name="same")
 
-    with pytest.raises(errors.CompileError, match="two nodes of .* are called 'same'"):
+    with pytest.raises(errors.CompileError, match=r"two nodes of .* are called 'same'"):
         flow(x=1)
 
 

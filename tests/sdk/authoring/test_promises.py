@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -25,7 +25,7 @@ class Leaf:
 class Tree:
     leaves: list[Leaf]
     by_name: dict[str, Leaf]
-    best: Optional[Leaf] = None
+    best: Leaf | None = None
 
 
 class Pair(NamedTuple):
@@ -105,7 +105,9 @@ def test_json_of_the_wrong_type_is_found_when_the_workflow_runs() -> None:
     def flow() -> int:
         return identity(x=untyped()["a"][1]["b"])
 
-    with pytest.raises(errors.ValueConversionError, match=r"input 'x' of task .*identity: expected int, found str 'deep'"):
+    with pytest.raises(
+        errors.ValueConversionError, match=r"input 'x' of task .*identity: expected int, found str 'deep'"
+    ):
         flow()
 
 
@@ -176,15 +178,15 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "and": lambda p: p and 1,
     "while": lambda p: [x for x in range(3) if p],
     "len": len,
-    "iterate": lambda p: list(p),
+    "iterate": list,
     "unpack": lambda p: max(*p),
     "in": lambda p: 3 in p,
-    "print": lambda p: print(p),
+    "print": print,
     "str": str,
     "f-string": lambda p: f"value {p}",
     "f-string with a format": lambda p: f"{p:.2f}",
-    "format": lambda p: "{}".format(p),
-    "percent": lambda p: "%s" % p,
+    "format": format,
+    "percent": lambda p: "%s" % p,  # noqa: UP031 - the operator is the subject
     "join": lambda p: "".join([str(p)]),
     "add": lambda p: p + 1,
     "add from the right": lambda p: 1 + p,
@@ -200,7 +202,7 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "float": float,
     "index": lambda p: [1, 2, 3][p],
     "round": round,
-    "range": lambda p: range(p),
+    "range": range,
     "sum": lambda p: sum([p, 1]),
     "invert": lambda p: ~p,
     "call": lambda p: p(),
@@ -208,9 +210,9 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "json": json.dumps,
     "path": os.fspath,
     "sorted": lambda p: sorted([p, p]),
-    "random": lambda p: random.choice(p),
+    "random": random.choice,
     "chained comparison": lambda p: 1 < p < 3,
-    "bytes": lambda p: bytes(p),
+    "bytes": bytes,
     "with": lambda p: p.__enter__(),
 }
 
@@ -224,7 +226,11 @@ def test_a_promise_is_not_the_value(use: Callable[[Any], Any]) -> None:
     with pytest.raises((errors.PromiseUseError, AttributeError, TypeError)) as caught:
         flow(x=1)
     problem = caught.value
-    assert isinstance(problem, errors.PromiseUseError) or "Promise" in str(problem) or "output 'o0' of task" in str(problem)
+    assert (
+        isinstance(problem, errors.PromiseUseError)
+        or "Promise" in str(problem)
+        or "output 'o0' of task" in str(problem)
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,17 @@ def _modules_after(code: str) -> frozenset[str]:
 
 def brought_in(code: str) -> set[str]:
     """Return the heavy modules that code brings in, beyond those of what nothing works without."""
-    return {name for name in _modules_after(code) - _after_start_up() if name in HEAVY or name.partition(".")[0] in HEAVY}
+    return {
+        name for name in _modules_after(code) - _after_start_up() if name in HEAVY or name.partition(".")[0] in HEAVY
+    }
 
 
 # What a name needs by its very nature.
 NEEDS = {
-    "ShellTask": {"subprocess"},
-    "OutputLocation": {"subprocess"},
+    **dict.fromkeys(
+        ("ShellTask", "OutputLocation", "ProcessResult", "ScriptFailedError", "get_raw_shell_task", "subproc_execute"),
+        {"subprocess"},
+    ),
 }
 
 
@@ -92,7 +96,9 @@ def test_all_is_sorted_and_is_what_is_visible() -> None:
         assert getattr(alula, name) is not None
     visible = {name for name in dir(alula) if not name.startswith("_")}
     internal = {"TYPE_CHECKING", "Any", "annotations", "importlib"}
-    assert visible - internal - {m for m in visible if isinstance(getattr(alula, m), types.ModuleType)} <= set(alula.__all__)
+    assert visible - internal - {m for m in visible if isinstance(getattr(alula, m), types.ModuleType)} <= set(
+        alula.__all__
+    )
     assert set(alula.__all__) <= visible
 
 
@@ -102,10 +108,7 @@ def test_the_names_for_checkers_are_those_at_run_time() -> None:
     tree = ast.parse(inspect.getsource(alula))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     named = {
-        alias.asname or alias.name
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
+        alias.asname or alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     assert named == set(alula.__all__)
 

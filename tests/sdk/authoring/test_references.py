@@ -62,7 +62,9 @@ def test_its_types_are_checked() -> None:
     def flow(x: str) -> float:
         return scale(x=x)  # type: ignore[no-any-return]
 
-    with pytest.raises(errors.TypeMismatchError, match=r"input 'x' of reference task p/production/lib\.scale@v3 expects int"):
+    with pytest.raises(
+        errors.TypeMismatchError, match=r"input 'x' of reference task p/production/lib\.scale@v3 expects int"
+    ):
         flow.spec(current_app())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,20 @@ from typing import Any
 import pytest
 
 import alula
-from alula import Directory, File, OutputLocation, ShellTask, current_app, errors, kwtypes, task, workflow
+from alula import (
+    Directory,
+    File,
+    OutputLocation,
+    ScriptFailedError,
+    ShellTask,
+    current_app,
+    errors,
+    get_raw_shell_task,
+    kwtypes,
+    subproc_execute,
+    task,
+    workflow,
+)
 
 
 def cat(**settings: Any) -> ShellTask:
@@ -30,7 +44,20 @@ def test_debug_shows_the_script_first(capfd: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["plain", "two words", "$HOME", "`id`", "a'b\"c", "; echo injected", "line\nbreak", "-n", "", "*", "{inputs.x}", "ü\\n"],
+    [
+        "plain",
+        "two words",
+        "$HOME",
+        "`id`",
+        "a'b\"c",
+        "; echo injected",
+        "line\nbreak",
+        "-n",
+        "",
+        "*",
+        "{inputs.x}",
+        "ü\\n",
+    ],
 )
 def test_inputs_are_quoted_for_the_shell(capfd: pytest.CaptureFixture[str], text: str) -> None:
     cat()(x=text)
@@ -116,12 +143,21 @@ def test_a_failing_script_is_an_error_with_its_last_words_and_may_be_retried(tmp
     assert (run.error.code, run.error.recoverable) == ("ScriptFailedError", True)
     assert "exit code 7\nfirst try" in run.error.message
     flag.unlink()
-    assert len(alula.run(ShellTask(name="twice", script=script, inputs=kwtypes(f=str), retries=1), f=str(flag)).actions[0].attempts) == 2
+    assert (
+        len(
+            alula.run(ShellTask(name="twice", script=script, inputs=kwtypes(f=str), retries=1), f=str(flag))
+            .actions[0]
+            .attempts
+        )
+        == 2
+    )
 
 
 def test_an_output_that_is_not_there_is_named() -> None:
     lazy = ShellTask(
-        name="lazy", script="true", output_locs=[OutputLocation(var="y", var_type=File, location="{ctx.working_directory}/y")]
+        name="lazy",
+        script="true",
+        output_locs=[OutputLocation(var="y", var_type=File, location="{ctx.working_directory}/y")],
     )
     with pytest.raises(errors.UsageError, match="the script of task lazy left no 'y' at"):
         lazy()
@@ -195,3 +231,41 @@ def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     cat()(x="a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_context_in_a_script(capfd: pytest.CaptureFixture[str]) -> None:
+    where = ShellTask(name="where", script="cd {ctx.working_directory} && pwd && echo {ctx.execution_id}")
+    run = alula.run(where)
+    assert run.error is None
+    folder, execution = capfd.readouterr().out.split()
+    assert not Path(folder).exists()
+    assert execution == f"default/development/{run.name}"
+    with pytest.raises(errors.UnknownNameError, match=r"unknown attribute of ctx 'nothing'"):
+        ShellTask(name="wrong", script="echo {ctx.nothing}")()
+
+
+def test_a_script_given_when_the_task_runs(tmp_path: Path) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text('printf "%s|" "$WORD" "$@" > result\nmkdir sub && echo inner > sub/file\n')
+    raw = get_raw_shell_task("raw")
+
+    @workflow
+    def flow(word: str) -> Directory:
+        return raw(env={"WORD": word, "OTHER": "$(id)"}, script_args="one 'two words' $HOME", script_file=str(script))
+
+    made = Path(flow(word="a'b\"c $x"))
+    assert (made / "result").read_text() == "a'b\"c $x|one|two words|$HOME|"
+    assert (made / "sub" / "file").read_text() == "inner\n"
+    with pytest.raises(errors.UsageError, match="does not exist"):
+        raw(env={}, script_args="", script_file="/does/not/exist.sh")
+
+
+def test_a_command_inside_of_a_task() -> None:
+    result = subproc_execute(["printf", "%s\n\n", "two  spaces"])
+    assert (result.output, result.error, result.returncode) == ("two  spaces\n\n", "", 0)
+    assert subproc_execute("echo $((1 + 2)) | tr 3 4").output == "4\n"
+    with pytest.raises(ScriptFailedError, match="exit code 3\nwhy") as caught:
+        subproc_execute("echo why >&2; exit 3")
+    assert caught.value.returncode == 3
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.returncode, again.error) == (3, "why\n")

@@ -9,7 +9,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from alula import DataFrame, SQLite3Config, SQLite3Task, SQLTask, TaskMetadata, current_app, errors, kwtypes, task, workflow
+from alula import (
+    DataFrame,
+    SQLite3Config,
+    SQLite3Task,
+    SQLTask,
+    TaskMetadata,
+    current_app,
+    errors,
+    kwtypes,
+    task,
+    workflow,
+)
 
 
 @pytest.fixture

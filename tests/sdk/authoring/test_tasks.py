@@ -6,7 +6,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -109,7 +109,8 @@ def test_outputs_are_named_by_position_or_by_a_named_tuple() -> None:
 
 
 def test_a_named_tuple_of_one_may_be_returned_bare() -> None:
-    one = NamedTuple("one", [("value", int)])
+    class one(NamedTuple):  # noqa: N801 - named as the examples of Flyte name theirs
+        value: int
 
     @task
     def bare() -> one:  # type: ignore[valid-type]
@@ -180,8 +181,7 @@ def test_pickle_untyped_takes_anything() -> None:
 )
 def test_wrong_settings_are_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(errors.UsageError, match=message):
-        made = make()
-        made(_nothing)
+        make()(_nothing)
 
 
 def _nothing() -> None: ...
@@ -202,7 +202,7 @@ def test_the_spec_holds_what_was_said() -> None:
         deprecated="use another",
         interruptible=True,
     )
-    def full(x: int, y: Optional[str] = None) -> float:
+    def full(x: int, y: str | None = None) -> float:
         """Do it all.
 
         Args:
@@ -363,7 +363,7 @@ def test_positional_and_keyword_only_parameters() -> None:
 
 def test_ignore_outputs_lets_a_process_have_none() -> None:
     @task
-    def rank(n: int) -> Optional[int]:
+    def rank(n: int) -> int | None:
         if n:
             raise IgnoreOutputs
         return 5
@@ -459,7 +459,7 @@ def test_decorators_with_wraps_may_be_stacked_and_partial() -> None:
 
 
 def test_class_decorators_carry_settings() -> None:
-    class shout(ClassDecorator):
+    class shout(ClassDecorator):  # noqa: N801 - a decorator
         def __init__(self, task_function: Any = None, *, sign: str = "!", **settings: Any) -> None:
             self.sign = sign
             super().__init__(task_function, sign=sign, **settings)

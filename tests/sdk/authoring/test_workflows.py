@@ -7,7 +7,7 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_the_body_runs_once_and_makes_numbered_nodes() -> None:
 def test_compiling_is_put_off_until_the_first_use() -> None:
     @workflow
     def broken(x: int) -> int:
-        return undefined_name(x)  # type: ignore[name-defined,no-any-return]  # noqa: F821
+        return undefined_name(x)  # type: ignore[name-defined,no-any-return]  # noqa: F821 - the mistake is the subject
 
     with pytest.raises(NameError):
         broken(x=1)
@@ -108,7 +108,7 @@ def test_named_outputs_of_tasks_and_workflows() -> None:
 
 def test_promises_in_lists_dicts_and_options_are_inputs() -> None:
     @task
-    def describe(items: dict[str, list[int]], name: Optional[str] = None) -> str:
+    def describe(items: dict[str, list[int]], name: str | None = None) -> str:
         return f"{name}:{items}"
 
     @workflow
@@ -120,12 +120,12 @@ def test_promises_in_lists_dicts_and_options_are_inputs() -> None:
 
 def test_an_int_promise_fits_a_float_and_an_optional() -> None:
     @task
-    def halve(x: float, y: Optional[float] = None) -> float:
+    def halve(x: float, y: float | None = None) -> float:
         assert isinstance(x, float)
         return x / 2 + (y or 0)
 
     @workflow
-    def flow(x: int) -> Optional[float]:
+    def flow(x: int) -> float | None:
         return halve(x=double(x=x), y=x)
 
     assert flow(x=1) == 2.0

@@ -172,7 +172,7 @@ def test_an_archive_cannot_leave_its_folder(pair: tuple[Checkpoint, Checkpoint],
     folder = tmp_path / "folder"
     folder.mkdir()
     pair[0].save(folder)
-    (archive,) = [p for p in (tmp_path / "1").rglob("*.tar.gz")]
+    (archive,) = list((tmp_path / "1").rglob("*.tar.gz"))
     with tarfile.open(archive, "w:gz") as made:
         evil = tmp_path / "evil"
         evil.write_text("evil")

@@ -73,10 +73,10 @@ def test_the_working_directory_is_new_empty_and_goes_away() -> None:
         assert current_context().working_directory == str(folder)
         folders.append(folder)
         if fail:
-            raise OSError
+            raise OSError("failed")
 
     work(fail=False)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="failed"):
         work(fail=True)
     assert len(set(folders)) == 2
     assert not any(folder.exists() for folder in folders)

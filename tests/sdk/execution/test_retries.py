@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,7 +29,9 @@ def failing(times: int, error: BaseException, **settings: Any) -> tuple[Any, lis
     return flaky, moments
 
 
-@pytest.mark.parametrize("error", [ValueError("v"), OSError("o"), RecoverableError("r"), SystemExit(3), AssertionError("a")])
+@pytest.mark.parametrize(
+    "error", [ValueError("v"), OSError("o"), RecoverableError("r"), SystemExit(3), AssertionError("a")]
+)
 def test_any_exception_is_retried(error: BaseException) -> None:
     flaky, moments = failing(2, error, retries=2)
     run = alula.run(flaky, x=5)
@@ -82,10 +85,10 @@ def test_exponential_back_off_shows_in_the_times() -> None:
     strategy = RetryStrategy(3, Backoff(base=timedelta(milliseconds=50), factor=2, cap=timedelta(milliseconds=150)))
     flaky, moments = failing(3, OSError("again"), retries=strategy)
     run = alula.run(flaky, x=1)
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert [gap >= least for gap, least in zip(gaps, (0.05, 0.1, 0.15), strict=True)] == [True] * 3
     attempts = run.actions[0].attempts
-    recorded = [b.started_at - (a.ended_at or 0) for a, b in zip(attempts, attempts[1:], strict=False)]
+    recorded = [b.started_at - (a.ended_at or 0) for a, b in itertools.pairwise(attempts)]
     assert all(gap >= least - 0.005 for gap, least in zip(recorded, (0.05, 0.1, 0.15), strict=True))
     assert recorded[2] < 0.4, "the cap was not kept"
 

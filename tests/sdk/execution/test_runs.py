@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import pickle
 import re
@@ -148,7 +149,7 @@ def test_listeners_hear_of_every_phase_in_order() -> None:
         ("a0", "succeeded"),
     ]
     assert len({e.run for e in events}) == 1
-    assert all(earlier.at <= later.at for earlier, later in zip(events, events[1:], strict=False))
+    assert all(earlier.at <= later.at for earlier, later in itertools.pairwise(events))
 
 
 def test_retrying_is_a_phase() -> None:
@@ -313,7 +314,9 @@ def test_inputs_and_outputs_beyond_the_limit_are_refused() -> None:
         return x * 10
 
     assert grows(x="a" * 50) == "a" * 500
-    with pytest.raises(errors.InlineIOMaxBytesBreached, match="the inputs take .* bytes, more than the 1,000") as caught:
+    with pytest.raises(
+        errors.InlineIOMaxBytesBreached, match=r"the inputs take .* bytes, more than the 1,000"
+    ) as caught:
         grows(x="a" * 2_000)
     assert "the largest is 'x'" in str(caught.value)
     with pytest.raises(errors.InlineIOMaxBytesBreached, match="the outputs take"):

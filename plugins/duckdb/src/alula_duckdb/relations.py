@@ -10,12 +10,10 @@ from alula_kernel.contracts import ConversionContext
 from alula_kernel.literals import Dataset
 
 from .connections import quoted_name
+from .plugin import RELATION
 
 if TYPE_CHECKING:
     import duckdb
-
-RELATION = "duckdb.DuckDBPyRelation"
-"""The class of relations, by name, so that DuckDB is not imported for a program without any."""
 
 _ALIASES = dict.fromkeys(
     (f"{module}.DuckDBPyRelation" for module in ("_duckdb", "duckdb._relation", "duckdb.duckdb")), RELATION

@@ -1,8 +1,12 @@
-"""Streams for ``async with`` and ``await``: a thin adapter over the blocking ones, one thread hop per call."""
+"""Forms for ``async with``, ``async for`` and ``await``.
+
+Streams are a thin adapter over the blocking ones, one thread hop per call. Flyte 1 and Flyte 2 use some names in both
+ways, the one blocking and the other awaited; what those return here can be used in both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import IO, Any, TypeVar
@@ -34,6 +38,10 @@ class AsyncStream:
     async def readline(self) -> Any:
         """Read a line; empty at the end."""
         return await in_thread(self._stream.readline)
+
+    async def readlines(self) -> list[Any]:
+        """Read the rest as lines."""
+        return await in_thread(self._stream.readlines)
 
     async def write(self, data: Any) -> int:
         """Write bytes or text and return how much was written."""
@@ -73,3 +81,58 @@ class AsyncOpen:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await in_thread(self._opening.__exit__, kind, error, traceback)
+
+
+class Opening(AsyncOpen, AbstractContextManager[IO[Any]]):
+    """A file that is being opened: ``with file.open() as stream`` or ``async with file.open() as stream``."""
+
+    def __enter__(self) -> IO[Any]:
+        return self._opening.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return self._opening.__exit__(kind, error, traceback)
+
+
+class AwaitableText(str):
+    """A string that is there already, and may be awaited all the same."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, str]:
+        yield from ()
+        return str(self)
+
+
+class AwaitableList(list[T]):
+    """A list that is there already, and may be awaited all the same."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, list[T]]:
+        yield from ()
+        return list(self)
+
+
+class EitherIterator(Iterator[T]):
+    """An iterator for ``for`` and for ``async for``.
+
+    Args:
+        items: What it goes through; None is not among them.
+    """
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = iter(items)
+
+    def __next__(self) -> T:
+        return next(self._items)
+
+    def __aiter__(self) -> EitherIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        found: T | None = await in_thread(next, self._items, None)
+        if found is None:
+            raise StopAsyncIteration
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +265,11 @@ class DataFrame:
         self._key = ""
 
     # --- reading ---
+
+    def __await__(self) -> Generator[None, None, DataFrame]:
+        """Give the handle itself: in Flyte 2, what makes one is awaited, as ``await DataFrame.from_local(frame)``."""
+        yield from ()
+        return self
 
     def open(self, dataframe_type: Any) -> DataFrame:
         """Say as what it is to be read by `all` and `iter`.

@@ -17,12 +17,12 @@ from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.uris import child_uri, path_of, scheme_of, uri_of
 
-from .async_streams import in_thread
+from .async_streams import AwaitableList, AwaitableText, EitherIterator, in_thread
 from .file import File, content_key
 from .formats import F
 from .handle import Handle, LocalPath, absolute
 from .scratch import scratch
-from .surroundings import current_storage
+from .surroundings import current_storage, in_attempt
 
 if TYPE_CHECKING:
     from alula_kernel.storage import Storage
@@ -158,7 +158,8 @@ class Directory(Handle[F]):
 
         Args:
             local_path: Its path.
-            remote_destination: URI prefix to copy it to, now; without it, it is stored when it is passed on.
+            remote_destination: URI prefix to copy it to, now. Without it, it is stored under the hash of its content:
+                now in a running task, which may remove its files afterwards, else when it is passed on.
             dir_cache_key: The content's identity as text, or a function or `HashMethod` that computes it.
             batch_size: Files to transfer at once.
 
@@ -169,7 +170,7 @@ class Directory(Handle[F]):
         made = cls(local_path, remote_directory=remote_destination)
         made.batch_size = batch_size
         made._key = content_key(dir_cache_key, made)
-        if remote_destination is None:
+        if remote_destination is None and not in_attempt():
             return made
         storage = current_storage()
         return cls.from_blob(made.store(ConversionContext(storage)), storage)
@@ -224,15 +225,17 @@ class Directory(Handle[F]):
 
     def walk(
         self, recursive: bool = True, max_depth: int | None = None, file_pattern: str = "*"
-    ) -> Iterator[File[Any]]:
-        """Yield its files as handles that fetch nothing until they are used, sorted by name.
+    ) -> EitherIterator[File[Any]]:
+        """Yield its files as handles that fetch nothing until they are used, sorted by name; for `for` and `async for`.
 
         Args:
             recursive: Whether to go below the first level.
             max_depth: Levels to go into; 1 for the files directly in it.
             file_pattern: Shell pattern that base names must match.
         """
-        depth = 1 if not recursive else max_depth
+        return EitherIterator(self._walked(1 if not recursive else max_depth, file_pattern))
+
+    def _walked(self, depth: int | None, file_pattern: str) -> Iterator[File[Any]]:
         for entry in self.entries():
             levels = entry.name.count("/") + 1
             if (depth is None or levels <= depth) and fnmatch.fnmatchcase(entry.name.rsplit("/", 1)[-1], file_pattern):
@@ -250,8 +253,8 @@ class Directory(Handle[F]):
             yield file
 
     def list_files(self) -> list[File[Any]]:
-        """List the files directly in it."""
-        return list(self.walk(recursive=False))
+        """List the files directly in it; the list may also be awaited."""
+        return AwaitableList(self.walk(recursive=False))
 
     def list_files_sync(self) -> list[File[Any]]:
         """Do what `list_files` does; the name in Flyte 2."""
@@ -392,10 +395,10 @@ class Directory(Handle[F]):
             target = Path(local_path).absolute()
             target.mkdir(parents=True, exist_ok=True)
             self._copy_files(target)
-            return os.fspath(local_path)
+            return AwaitableText(os.fspath(local_path))
         if not self._local:
             self._local = self._fetch()
-        return self._local
+        return AwaitableText(self._local)
 
     def _fetch(self) -> str:
         if self._is_local():

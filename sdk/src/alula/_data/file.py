@@ -17,11 +17,11 @@ from alula_kernel.errors import StorageError, UsageError, ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.uris import child_uri, uri_of
 
-from .async_streams import AsyncOpen
+from .async_streams import AsyncOpen, AwaitableText, Opening
 from .formats import F, check_format
 from .handle import Handle, LocalPath, absolute
 from .scratch import scratch
-from .surroundings import current_storage, named_uri
+from .surroundings import current_storage, in_attempt, named_uri
 
 if TYPE_CHECKING:
     from alula_kernel.storage import Storage
@@ -122,7 +122,8 @@ class File(Handle[F]):
 
         Args:
             local_path: Its path.
-            remote_destination: URI to copy it to, now; without it, it is stored when it is passed on.
+            remote_destination: URI to copy it to, now. Without it, it is stored under the hash of its content: now in a
+                running task, which may remove its files afterwards, else when it is passed on.
             hash_method: The content's identity as text, or a function or `HashMethod` that computes it from the
                 handle; the SHA-256 of the content if it is not given.
 
@@ -132,7 +133,7 @@ class File(Handle[F]):
         """
         made = cls(local_path, remote_path=remote_destination)
         made._key = content_key(hash_method, made)
-        if remote_destination is None:
+        if remote_destination is None and not in_attempt():
             return made
         storage = current_storage()
         return cls.from_blob(made.store(ConversionContext(storage)), storage)
@@ -155,7 +156,6 @@ class File(Handle[F]):
 
     # --- reading and writing ---
 
-    @contextlib.contextmanager
     def open(
         self,
         mode: str = "rb",
@@ -167,8 +167,8 @@ class File(Handle[F]):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
-    ) -> Iterator[IO[Any]]:
-        """Stream the file, without a local copy.
+    ) -> Opening:
+        """Stream the file, without a local copy: ``with file.open() as stream``, or ``async with`` and awaited methods.
 
         A file that is written appears when the block ends, and not at all if it is left by an exception; its hash is
         computed on the way.
@@ -187,15 +187,22 @@ class File(Handle[F]):
             StorageError: It does not exist, or may not be read or written.
             UsageError: The mode is not possible here.
         """
-        kind = _mode(mode, self)
         options = {"cache_type": cache_type, "cache_options": cache_options, "block_size": block_size}
+        text = {"encoding": encoding or "utf-8", "errors": errors, "newline": newline}
+        return Opening(self._opened(mode, compression, options, text))
+
+    @contextlib.contextmanager
+    def _opened(
+        self, mode: str, compression: str | None, options: Mapping[str, Any], text_options: Mapping[str, Any]
+    ) -> Iterator[IO[Any]]:
+        kind = _mode(mode, self)
         given = {key: value for key, value in options.items() if value is not None}
         raw = self._writer() if kind == "w" else self._reader(given)
         with raw as stream, _compressed(stream, compression, kind, self.name) as plain:
             if "b" in mode:
                 yield plain
                 return
-            text = io.TextIOWrapper(plain, encoding or "utf-8", errors, newline)
+            text = io.TextIOWrapper(plain, **text_options)
             try:
                 yield text
             finally:
@@ -262,10 +269,10 @@ class File(Handle[F]):
         """
         self._materialise()
         if local_path is not None:
-            return self._copy_to(os.fspath(local_path))
+            return AwaitableText(self._copy_to(os.fspath(local_path)))
         if not self._local:
             self._local = self._fetch()
-        return self._local
+        return AwaitableText(self._local)
 
     def _fetch(self) -> str:
         self._require_content()

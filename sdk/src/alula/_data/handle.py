@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -199,9 +199,14 @@ class Handle(Formatted[F], os.PathLike[str]):
 
     # --- fetching and storing ---
 
+    def __await__(self: H) -> Generator[None, None, H]:
+        """Give the handle itself: in Flyte 2, what makes one is awaited, as ``await File.from_local(path)``."""
+        yield from ()
+        return self
+
     @abstractmethod
     def download(self, local_path: LocalPath | None = None) -> str:
-        """Have the data on this machine and return its path."""
+        """Have the data on this machine and return its path, which may also be awaited."""
 
     @abstractmethod
     def store(self, context: ConversionContext, format: str = "") -> Blob:

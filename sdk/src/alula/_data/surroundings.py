@@ -25,6 +25,13 @@ def current_conversion() -> ConversionContext:
     return running.conversion if running is not None else current_app().conversion
 
 
+def in_attempt() -> bool:
+    """Tell whether a task is running here."""
+    from alula._context import ctx
+
+    return ctx() is not None
+
+
 def current_storage() -> Storage:
     """Return the storage of the running attempt, or of the application if none is running."""
     return current_conversion().storage
