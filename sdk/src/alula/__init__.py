@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ._resources import Resources
     from ._run import Run, run, run_async, with_runcontext
     from ._schedule import CronSchedule, FixedRate
+    from ._secrets import Secret
     from ._settings_of import TaskMetadata
     from ._shell import OutputLocation, ProcessResult, ScriptFailedError, ShellTask, get_raw_shell_task, subproc_execute
     from ._sql import SQLite3Config, SQLite3Task, SQLTask
@@ -111,6 +112,7 @@ _HOMES = {
     "SQLite3Config": "._sql",
     "SQLite3Task": "._sql",
     "Schema": "._data.schema",
+    "Secret": "._secrets",
     "ScriptFailedError": "._shell",
     "ShellTask": "._shell",
     "SourceCode": "._docs",
@@ -226,6 +228,7 @@ __all__ = [
     "SQLite3Task",
     "Schema",
     "ScriptFailedError",
+    "Secret",
     "ShellTask",
     "SourceCode",
     "SourceCodeRenderer",

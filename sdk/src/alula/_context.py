@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ._checkpoint import Checkpoint
     from ._compile import Compilation
     from ._report import Report
+    from ._secrets import Secrets
+    from ._stats import Stats
 
 
 class TaskContext:
@@ -130,6 +132,42 @@ class TaskContext:
         from ._checkpoint import Checkpoint
 
         return Checkpoint(self.app.storage, f"{self.output_prefix}/checkpoint", self.attempt.previous_checkpoint)
+
+    @functools.cached_property
+    def data(self) -> dict[str, Any]:
+        """What plugins offer to the task, by name; also as ``context[name]`` and as attributes in lower case."""
+        return {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self.data[name]
+
+    if not TYPE_CHECKING:  # what plugins offer is not known to checkers; everything else is
+
+        def __getattr__(self, name: str) -> Any:
+            offered: dict[str, Any] = self.__dict__.get("data", {})
+            for key in (name, name.upper()):
+                if key in offered:
+                    return offered[key]
+            raise AttributeError(f"the context of a task has no {name!r}")
+
+    @functools.cached_property
+    def secrets(self) -> Secrets:
+        """The secrets that the task may read."""
+        from ._secrets import Secrets
+
+        return Secrets(self.app)
+
+    @functools.cached_property
+    def stats(self) -> Stats:
+        """Where counts and times are reported."""
+        from ._stats import Stats
+
+        return Stats()
+
+    @property
+    def enable_deck(self) -> bool:
+        """Whether the task was asked for a report."""
+        return self.attempt.task.report
 
     @functools.cached_property
     def report(self) -> Report:
@@ -252,6 +290,20 @@ class OutsideContext:
         from ._data.scratch import scratch
 
         return str(scratch.new_folder())
+
+    @functools.cached_property
+    def secrets(self) -> Secrets:
+        """The secrets that a task could read."""
+        from ._secrets import Secrets
+
+        return Secrets(self.app)
+
+    @functools.cached_property
+    def stats(self) -> Stats:
+        """Where counts and times are reported."""
+        from ._stats import Stats
+
+        return Stats()
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from alula_kernel.engine import Action, Phase, RunOptions, RunResult
 from alula_kernel.errors import ActionError, UnknownNameError, UsageError, exception_for
 from alula_kernel.literals import Literal
-from alula_kernel.specs import LaunchPlanSpec
+from alula_kernel.specs import LaunchPlanSpec, WorkflowSpec
 
 from ._aio import WithAio
 from ._app import App, current_app
@@ -276,15 +276,25 @@ def _prepared(
         options = RunOptions(project=app.settings.project, domain=app.settings.domain)
     if options.name:
         check_run_name(options.name)
-    if isinstance(spec, LaunchPlanSpec):
-        options = _launched(options, spec)
+    if isinstance(spec, (LaunchPlanSpec, WorkflowSpec)):
+        options = _with_defaults(app, options, spec)
     if not options.output_prefix:
         options = replace(options, output_prefix=str(app.settings.home / "runs"))
     return spec, compiled.inputs_to_literals(values), options
 
 
-def _launched(options: RunOptions, plan: LaunchPlanSpec) -> RunOptions:
-    """Fill in what a launch plan says about its runs; what the caller says goes before."""
+def _with_defaults(app: App, options: RunOptions, spec: LaunchPlanSpec | WorkflowSpec) -> RunOptions:
+    """Fill in what a launch plan, or a workflow by its ``default_options``, says; what the caller says goes before."""
+    if isinstance(spec, WorkflowSpec):
+        most = spec.max_parallelism if options.max_parallelism is None else options.max_parallelism
+        return replace(options, labels={**spec.labels, **options.labels}, max_parallelism=most)
+    options = _from_plan(options, spec)
+    workflow = app.entities.spec(spec.workflow)
+    assert isinstance(workflow, WorkflowSpec)
+    return _with_defaults(app, options, workflow)
+
+
+def _from_plan(options: RunOptions, plan: LaunchPlanSpec) -> RunOptions:
     return replace(
         options,
         launch_plan=plan.id.name,

@@ -44,7 +44,7 @@ def brought_in(code: str) -> set[str]:
 NEEDS = {
     **dict.fromkeys(
         ("ShellTask", "OutputLocation", "ProcessResult", "ScriptFailedError", "get_raw_shell_task", "subproc_execute"),
-        {"subprocess"},
+        frozenset({"subprocess"}),
     ),
 }
 

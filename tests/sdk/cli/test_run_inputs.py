@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,7 +237,7 @@ def test_a_hundred_megabytes_of_text(alula: Run, folder: Path) -> None:
     shown = alula("run", "show.py", "echo", "--value", "@large.txt").out
     assert len(shown) < 1_200
     assert shown.endswith("... (100,000,000 characters)\n")
-    assert sum(path.stat().st_size for path in Path(str(folder.parent)).rglob("runs.db*")) < 1_000_000
+    assert sum(path.stat().st_size for path in Path(os.environ["ALULA_HOME"]).glob("runs.db*")) < 1_000_000
 
 
 # --- files of inputs -------------------------------------------------------------------------------------------------

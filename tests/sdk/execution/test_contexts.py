@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import alula
-from alula import TaskEnvironment, ctx, current_context, task, workflow
+from alula import Secret, TaskEnvironment, ctx, current_context, errors, task, workflow
 
 env = TaskEnvironment(name="contexts")
 
@@ -146,3 +146,54 @@ def test_environment_variables_of_run_and_task() -> None:
     run = alula.with_runcontext(env_vars={"ALULA_R": "run", "ALULA_BOTH": "run"}).run(read)
     assert run.result == ["task", "run", "task"]
     assert not {"ALULA_T", "ALULA_R", "ALULA_BOTH"} & os.environ.keys()
+
+
+def test_secrets_of_a_local_run(monkeypatch: pytest.MonkeyPatch, alula_home: Path) -> None:
+    @task(secret_requests=[Secret(group="db", key="pass-word")])
+    def ask(group: str, key: str) -> str:
+        return str(current_context().secrets.get(group or None, key or None))
+
+    monkeypatch.setenv("ALULA_SECRET_DB_PASS_WORD", "from the environment")
+    (alula_home / "secrets" / "files").mkdir(parents=True)
+    (alula_home / "secrets" / "files" / "token").write_text("from a file\n")
+    (alula_home / "secrets" / "alone").write_text("no group")
+    assert ask(group="db", key="pass-word") == "from the environment"
+    assert ask(group="files", key="token") == "from a file"
+    assert ask(group="", key="alone") == "no group"
+    assert current_context().secrets.get("files", "token", encode_mode="rb") == b"from a file\n"
+    assert ask.spec(alula.current_app()).secrets == ("pass-word",)
+    with pytest.raises(errors.UsageError, match="there is no secret 'db/other'") as caught:
+        ask(group="db", key="other")
+    assert "ALULA_SECRET_DB_OTHER" in caught.value.hint
+    with pytest.raises(errors.UsageError, match="there is no secret"):
+        ask(group="..", key="cache.db")
+    with pytest.raises(errors.UsageError, match="needs a key, a group"):
+        Secret()
+
+
+def test_stats_go_to_a_logger(caplog: pytest.LogCaptureFixture) -> None:
+    @task
+    def counts() -> None:
+        stats = current_context().stats
+        stats.incr("seen", 2)
+        stats.decr("seen")
+        stats.gauge("size", 1.5)
+        with stats.timer("work"):
+            pass
+
+    with caplog.at_level(logging.DEBUG, "alula.stats"):
+        counts()
+    assert [record.message for record in caplog.records][:3] == ["seen +2", "seen -1", "size = 1.5"]
+    assert caplog.records[3].message.startswith("work took ")
+
+
+def test_what_plugins_offer() -> None:
+    @task
+    def uses() -> list[str]:
+        context = current_context()
+        context.data["SPARK_SESSION"] = "session"
+        with pytest.raises(AttributeError, match="has no 'nothing'"):
+            context.nothing  # noqa: B018 - the access is the test
+        return [context.spark_session, context["SPARK_SESSION"], str(context.enable_deck)]
+
+    assert uses() == ["session", "session", "False"]

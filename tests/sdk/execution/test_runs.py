@@ -124,6 +124,31 @@ def test_most_attempts_at_once() -> None:
     assert most >= 6
 
 
+def test_options_of_the_workflow_and_the_launch_plan_are_those_of_the_run() -> None:
+    seen: list[tuple[dict[str, str], int | None]] = []
+    app = alula.App()
+
+    @task
+    def look() -> None:
+        attempt = alula.current_context().attempt
+        seen.append((attempt.labels, attempt.number))
+
+    @workflow(default_options=alula.Options(labels={"a": "workflow", "b": "workflow"}, max_parallelism=1))
+    def flow() -> None:
+        look()
+
+    plan = alula.LaunchPlan.create("plan", flow, labels={"b": "plan", "c": "plan"})
+    flow()
+    plan()
+    alula.run(plan, options=RunOptions(labels={"c": "run"}), app=app)
+    app.close()
+    assert [labels for labels, _ in seen] == [
+        {"a": "workflow", "b": "workflow"},
+        {"a": "workflow", "b": "plan", "c": "plan"},
+        {"a": "workflow", "b": "plan", "c": "run"},
+    ]
+
+
 # --- phases and events --------------------------------------------------------------------------------------------------------
 
 
