@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from alula_kernel.errors import UnknownNameError, UsageError
@@ -123,12 +124,21 @@ def _execute(name: str, path: Path) -> ModuleType:
         importlib.import_module(parent)
         if name in sys.modules:
             return sys.modules[name]
-    spec = spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path, loader=_ScriptLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class _ScriptLoader(SourceFileLoader):
+    """Loads a file from its source, as ``python FILE`` does; bytecode would outlive an edit within the same second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 def _script_error(failure: BaseException, what: str) -> BaseException:

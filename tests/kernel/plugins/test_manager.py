@@ -554,7 +554,8 @@ def test_with_a_fresh_cache_file_nothing_that_reads_metadata_is_imported(site: S
         print([m for m in ("importlib.metadata", "entrypoints", "configparser", "zipfile") if m in sys.modules])
     """
     for expected in ("['entrypoints', 'configparser', 'zipfile']", "[]"):
-        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-B", "-c", textwrap.dedent(code)]  # bytecode would change the folder
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
 
 
