@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from hypothesis import settings
 # variable CI is set, examples come from a fixed seed, so that a red build is red again when it is repeated.
 settings.register_profile("alula", deadline=None)
 settings.load_profile("alula")
+
+# A shell that starts the tests in the background lets them ignore SIGINT, and every process that they start would too:
+# tests that interrupt one would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
