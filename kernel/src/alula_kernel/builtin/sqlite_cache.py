@@ -328,11 +328,14 @@ class SqliteCache(Cache):
         if time.monotonic() < self._retry_at:
             raise _Unusable
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        # Looked up before the file is opened: if another process puts a fresh one in its place meanwhile, what is damaged
+        # here is not that one.
+        before = self._current_inode()
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
         )
         self._connection = connection
-        self._inode = self._current_inode()  # of what may turn out to be damaged
+        self._inode = before or self._current_inode()
         self._prepare(connection)
         self._inode = self._current_inode()
         return connection
