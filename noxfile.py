@@ -157,7 +157,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Build the wheels, install them in fresh environments outside the checkout, and use Alula as a new user does."""
-    session.install(*_group("test"), "uv")
+    session.install("-e./kernel", *_group("test"), "uv")
     _pytest(session, "-m", "e2e", *(session.posargs or ["tests/e2e"]))
 
 
