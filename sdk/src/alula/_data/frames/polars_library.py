@@ -121,4 +121,5 @@ def _to_arrow(frame: Any) -> Any:
             f"column {objects[0]!r} holds Python objects, which cannot be stored", hint="Give it a polars type."
         )
     # The oldest level has only types that every reader of Parquet and Arrow files knows.
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    # A clone shares the columns. Older releases borrow the frame mutably for this, and another thread may read it.
+    return frame.clone().to_arrow(compat_level=pl.CompatLevel.oldest())
