@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import functools
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -138,8 +139,9 @@ class WorkflowBase(Entity):
         finally:
             _COMPILING.reset(token)
 
+    @abstractmethod
     def _compile(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
-        raise NotImplementedError
+        """Return the nodes, and a binding for each output."""
 
     def _failure_node(self, app: App) -> Node | None:
         """Return the node of the failure handler, checked against the workflow's inputs."""
