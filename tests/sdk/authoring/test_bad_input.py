@@ -6,7 +6,6 @@ import math
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,10 +51,8 @@ def test_a_wrong_type_between_two_tasks_names_both_ends_types_and_lines() -> Non
         return text(x=made)  # type: ignore[no-any-return]
 
     flow = workflow(body)
-    started = time.perf_counter()
     with pytest.raises(errors.TypeMismatchError) as caught:
         flow(x=1)
-    assert time.perf_counter() - started < 0.2, "compiling two nodes takes milliseconds, and nothing runs"
     problem = caught.value
     assert problem.message == (
         f"input 'x' of task {__name__}.text expects str, found output 'o0' of task {__name__}.untouched, which is int"

