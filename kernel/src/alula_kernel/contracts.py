@@ -199,6 +199,23 @@ Handle = dict[str, Any]
 """What an executor needs to find a submitted attempt again: small, JSON, without secrets."""
 
 
+class CodeReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a worker finds the code of a run's tasks.
+
+    Attributes:
+        kind: ``here`` for source that lies on this machine, ``bundle`` for an archive of source files, ``pickle`` for
+            pickled tasks, as of a notebook.
+        uri: URI of the archive or pickle; empty for ``here``.
+        digest: SHA-256 of it in hexadecimal; for ``here`` whatever tells two states of the source apart, or empty.
+        search_path: Folders that come first on ``sys.path``: absolute for ``here``, else relative to the unpacked archive.
+    """
+
+    kind: str = "here"
+    uri: str = ""
+    digest: str = ""
+    search_path: tuple[str, ...] = ()
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One try of an action: all that an executor and a worker need.
 
@@ -217,6 +234,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         domain: Domain of the run.
         labels: Labels of the run.
         environment: Environment variables of the run, under those of the task.
+        context: The custom context, which every call hands on to its children.
+        code: Where a worker finds the code; None where only this process can run it.
     """
 
     id: str
@@ -233,6 +252,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     domain: str = "development"
     labels: dict[str, str] = {}
     environment: dict[str, str] = {}
+    context: dict[str, str] = {}
+    code: CodeReference | None = None
 
 
 SUCCEEDED = "succeeded"
@@ -346,6 +367,24 @@ class Controller(ABC):
         """Hand over the exception object that ended an attempt in this process, for a caller that catches it."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExecutorContext:
+    """What an executor may use; handed to `TaskExecutor.open`.
+
+    Attributes:
+        storage: Where attempts, outcomes and code are read and written.
+        home: Folder of this machine for what outlives the process, as logs and sockets; made when it is needed.
+        worker_environment: Environment variables that a worker needs to find the same storage and settings.
+        interpreter: Returns the path of a Python in which the packages of a task's image are installed, building it if
+            need be; of `sys.executable` for a task without an image. Blocks, and may be called from any thread.
+    """
+
+    storage: Storage
+    home: str
+    worker_environment: Mapping[str, str]
+    interpreter: Callable[[TaskSpec], str]
+
+
 class TaskExecutor(ABC):
     """Runs attempts somewhere.
 
@@ -360,6 +399,9 @@ class TaskExecutor(ABC):
     task_types: Sequence[str] = ()
     enforces_timeout: bool = False
     needs_event_loop: bool = True
+
+    def open(self, context: ExecutorContext) -> None:
+        """Take what the executor may use. Called before the first `validate`, `submit` or `wait`; must be cheap."""
 
     @abstractmethod
     async def submit(self, attempt: Attempt, controller: Controller) -> Handle:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..contracts import ActionEvent, EventListener, Handle
+from ..contracts import ActionEvent, CodeReference, EventListener, Handle
 from ..errors import ActionError, EngineError
 from ..literals import Literal
 from .phases import FINAL, TRANSITIONS, Phase
@@ -115,6 +115,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         executor: Name of the executor of Python tasks; empty for ``inline``.
         output_prefix: URI prefix for reports, checkpoints and named files.
         launch_plan: Name of the launch plan that was launched, if any.
+        context: The custom context of the first action, which every call hands on to its children.
+        code: Where workers find the code of its tasks; None if only this process can run them.
     """
 
     name: str = ""
@@ -130,6 +132,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     executor: str = ""
     output_prefix: str = ""
     launch_plan: str = ""
+    context: dict[str, str] = {}
+    code: CodeReference | None = None
 
 
 class ActionTable:

@@ -201,6 +201,8 @@ class TaskRun:
             domain=options.domain,
             labels=options.labels,
             environment=options.environment,
+            context=options.context,
+            code=options.code,
         )
         record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
         action.attempts.append(record)
