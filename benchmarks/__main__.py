@@ -23,6 +23,7 @@ from environments import (
     peer_environments,
 )
 from inside import measure_cache, measure_compilation, measure_map, measure_tasks
+from processes import measure_forked, measure_kept
 from results import Result
 from series import Calibration
 from startup import measure_import, measure_plugins, measure_run
@@ -50,6 +51,8 @@ MEASUREMENTS = {
     "P3": Measured(measure_tasks, 5),
     "P4": Measured(measure_map, 5),
     "P5": Measured(measure_cache, 5),
+    "P6": Measured(measure_forked, 3),
+    "P7": Measured(measure_kept, 3),
     "P16": Measured(measure_compilation, 3),
     "P17": Measured(measure_plugins, 21),
 }

@@ -35,6 +35,8 @@ BUDGETS = {
         Budget("P3", "local chain of 1,000 typed int tasks, per task", US, 60, 25),
         Budget("P4", "local map over 10,000 ints, per item", US, 15, 5),
         Budget("P5", "1,000 hits of the SQLite cache, per hit", US, 80, 40),
+        Budget("P6", "an attempt in a new process, two slots, per no-op attempt", MS, 6, 3),
+        Budget("P7", "an attempt in a kept worker, two slots, per no-op attempt", US, 400, 150),
         Budget("P16", "compile a workflow of 10,000 nodes, per node", US, 60, 20),
         Budget("P17", "10 plugins among 150 distributions, added to P1", MS, 15, 3),
     )

@@ -83,3 +83,16 @@ def test_text_that_is_no_place_is_refused(start: Start, installed: dict[str, str
 def test_without_the_plugin_the_workflow_does_not_start(start: Start) -> None:
     done = start("-m", "alula", "run", str(PLUGIN / "travel.py"), "trip", expect=2)
     assert "alula_places" in done.stderr
+
+
+def test_collections_of_places_are_shown_as_places_are_typed(
+    start: Start, installed: dict[str, str], tmp_path: Path
+) -> None:
+    script = tmp_path / "stops.py"
+    script.write_text(
+        "from alula import task\nfrom alula_places import Place\n\n\n@task\n"
+        "def stops() -> tuple[list[Place], dict[str, Place]]:\n"
+        "    return [Place(1, 2), Place(3, 4)], {'home': Place(5, 6)}\n"
+    )
+    done = start("-m", "alula", "run", str(script), "stops", environment=installed)
+    assert done.stdout == "o0: [(1.0, 2.0), (3.0, 4.0)]\no1: {'home': (5.0, 6.0)}\n"

@@ -11,6 +11,12 @@ from alula import Run
 Tree = list[tuple[str, str, str, int]]
 
 
+@pytest.fixture(autouse=True)
+def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the secrets of other tests, whose values would be masked in the messages of this one."""
+    monkeypatch.setattr("alula._redaction._forms", ())
+
+
 @pytest.fixture
 def tree_of() -> Callable[[Run], Tree]:
     """Give a function that shows a run's tree: id, name, phase and number of attempts of each action."""

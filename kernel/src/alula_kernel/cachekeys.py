@@ -7,7 +7,6 @@ count.
 
 from __future__ import annotations
 
-import dataclasses
 import weakref
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -98,6 +97,18 @@ def _remember(task: TaskSpec) -> _TaskPart:
     return part
 
 
+def key_for(key: CacheKey, inputs: Mapping[str, Literal]) -> CacheKey:
+    """Return the key that the task of another key, as it was then, has for some inputs.
+
+    Args:
+        key: The other key.
+        inputs: All inputs; those that the other key does not have count no more than they did there.
+    """
+    hashes = {name: sha256(identity_bytes(inputs[name])).hexdigest() for name in sorted(key.inputs) if name in inputs}
+    parts = (key.project, key.domain, key.task, key.version, key.interface, list(hashes.items()))
+    return msgspec.structs.replace(key, digest=sha256(_encode(parts)).hexdigest(), inputs=hashes)
+
+
 # --- why was this a miss? --------------------------------------------------------------------------------------------
 
 
@@ -131,8 +142,7 @@ class Difference(NamedTuple):
         return f"input {name!r} changed (was {_short(self.old)}, now {_short(self.new)})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """Why a key was a miss. As text it reads as sentences.
 
     Attributes:

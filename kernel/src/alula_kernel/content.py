@@ -23,6 +23,7 @@ from .local_files import (
     folder_files,
     parent_of,
     remove,
+    remove_abandoned,
     sum_file,
     temporary_in,
 )
@@ -103,9 +104,17 @@ class LocalContent(ContentStore):
     def __init__(self, root: str, folder: str) -> None:
         super().__init__(root)
         self._folder = folder
+        self._swept = False
 
     def temporary(self) -> TemporaryFile:
+        self._sweep()
         return TemporaryFile(self._folder, READ_ONLY_MODE)
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left behind, when something is about to be written for the first time."""
+        if not self._swept:
+            self._swept = True
+            remove_abandoned(self._folder)
 
     def keep(self, temporary: TemporaryFile, total: FileSum, suffix: str) -> str:
         path = self._path_for(total.hash, suffix)
@@ -129,6 +138,7 @@ class LocalContent(ContentStore):
 
     def keep_folder(self, path: str, batch_size: int | None) -> tuple[str, FileSum]:
         files = folder_files(path)
+        self._sweep()
         stage = temporary_in(self._folder)
         with translating("write to", self.root):
             try:

@@ -6,16 +6,15 @@ promises is checked by the scenarios of `alula_kernel.testing`.
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from .errors import ActionError, ValueConversionError
 from .literals import Literal
-from .specs import Overrides, Target, TaskSpec, WorkflowSpec
+from .specs import EntitySpec, Overrides, Target, TaskSpec, WorkflowSpec
 from .types import LiteralType
 
 if TYPE_CHECKING:
@@ -49,8 +48,7 @@ def brief(value: Any, limit_chars: int) -> str:
 # --- type transformers -----------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ConversionContext:
+class ConversionContext(msgspec.Struct, frozen=True):
     """What a converter may use.
 
     Attributes:
@@ -62,8 +60,7 @@ class ConversionContext:
     output_prefix: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TypeRequest:
+class TypeRequest(msgspec.Struct, frozen=True):
     """A Python type that wants a converter.
 
     Attributes:
@@ -105,6 +102,9 @@ class Converter(ABC, Generic[T]):
     @abstractmethod
     def to_python(self, literal: Literal, context: ConversionContext) -> T:
         """Convert a literal back. Reading large data may be put off until the value is used.
+
+        The literal may be in a `Hashed`, if the task that it comes from computes its identity; `literals.unwrap` takes it
+        out.
 
         Raises:
             ValueConversionError: The literal is not of this type.
@@ -236,6 +236,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         environment: Environment variables of the run, under those of the task.
         context: The custom context, which every call hands on to its children.
         code: Where a worker finds the code; None where only this process can run it.
+        run_started_at: When the run began, in seconds since the epoch.
     """
 
     id: str
@@ -254,6 +255,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: dict[str, str] = {}
     context: dict[str, str] = {}
     code: CodeReference | None = None
+    run_started_at: float = 0.0
 
 
 SUCCEEDED = "succeeded"
@@ -277,6 +279,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kind: One of `OUTCOME_KINDS`.
         outputs: The outputs of a success.
         graph: For a dynamic task, the workflow to drive instead of using `outputs`.
+        entities: Specs behind the graph that the engine may not know, since another process made them.
         error: Why it did not succeed.
         report: URI of the HTML report, if one was written.
         checkpoint: URI prefix of the checkpoint, if one was written.
@@ -286,6 +289,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     outputs: dict[str, Literal] = {}
     graph: WorkflowSpec | None = None
+    entities: tuple[EntitySpec, ...] = ()
     error: ActionError | None = None
     report: str = ""
     checkpoint: str = ""
@@ -300,12 +304,48 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         inputs: The inputs.
         overrides: Changes to the task's own settings.
         name: What people see; empty for the target's name.
+        group: Name under which people see it together with others; it is no part of the child's identity.
+        context: What the child's custom context has beside its parent's, or instead of it.
+        entities: Specs behind the target that the engine may not know, since another process made them.
     """
 
     target: Target
     inputs: dict[str, Literal]
     overrides: Overrides | None = None
     name: str = ""
+    group: str = ""
+    context: dict[str, str] = {}
+    entities: tuple[EntitySpec, ...] = ()
+
+
+class TraceRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A step of a running task that is recorded without being a task itself.
+
+    Attributes:
+        name: Qualified name of the function.
+        code: Hash of its code; with name and inputs it is the step's identity.
+        inputs: The inputs.
+        group: Name under which people see it together with others.
+    """
+
+    name: str
+    code: str
+    inputs: dict[str, Literal]
+    group: str = ""
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A step that was begun, or that an earlier attempt has ended already.
+
+    Attributes:
+        action: Id of its action; empty where nothing is recorded.
+        outputs: What it gave before; None if it has to run.
+        error: How it failed before; None if it has to run.
+    """
+
+    action: str = ""
+    outputs: dict[str, Literal] | None = None
+    error: ActionError | None = None
 
 
 class CallFailedError(Exception):
@@ -320,6 +360,40 @@ class CallFailedError(Exception):
         super().__init__(error.message)
         self.error = error
         self.original = original
+
+
+class CallEnd(NamedTuple):
+    """How one of several calls ended.
+
+    Attributes:
+        key: What it was begun with.
+        outputs: Its outputs; None if it failed.
+        failure: Why it failed; None if it succeeded.
+    """
+
+    key: int
+    outputs: dict[str, Literal] | None
+    failure: CallFailedError | None
+
+
+class Calls(ABC):
+    """Several child actions of a thread that blocks; only that thread uses it."""
+
+    @abstractmethod
+    def begin(self, key: int, request: CallRequest) -> bool:
+        """Begin a child action; `key` tells it from the others that are under way.
+
+        Returns:
+            Whether it has ended already, so that `next_end` will not have to wait.
+        """
+
+    @abstractmethod
+    def next_end(self) -> CallEnd:
+        """Block until one more of the calls has ended. There must be one that has not been returned yet."""
+
+    @abstractmethod
+    def close(self, reason: str) -> None:
+        """Abort the children that are still under way and wait until they have gone. Idempotent."""
 
 
 class ExecutorBusyError(Exception):
@@ -339,6 +413,8 @@ class ExecutorBusyError(Exception):
 class Controller(ABC):
     """What a running task may ask of the engine. It belongs to one attempt."""
 
+    __slots__ = ()
+
     @abstractmethod
     async def call(self, request: CallRequest) -> dict[str, Literal]:
         """Run a child action and wait for its outputs, from a coroutine on the attempt's event loop.
@@ -355,6 +431,29 @@ class Controller(ABC):
             CallFailedError: The child failed.
         """
 
+    def calls(self) -> Calls:
+        """Return what runs several child actions at once for the thread that asks, while it blocks.
+
+        The default runs one after the other.
+        """
+        return _OneByOne(self)
+
+    def begin_trace(self, request: TraceRequest) -> Trace:
+        """Begin a recorded step, or return how it ended before. May be called from any thread, and is quick.
+
+        The default records nothing.
+        """
+        return Trace()
+
+    def end_trace(self, trace: Trace, outputs: dict[str, Literal] | None, error: ActionError | None) -> None:
+        """Record how a step that was begun has ended, before anything can depend on it. May be called from any thread.
+
+        Args:
+            trace: What `begin_trace` returned.
+            outputs: What it gave; None if it gave nothing that can be used again.
+            error: Why it failed; None if it did not. With neither outputs nor error it was stopped on the way.
+        """
+
     @abstractmethod
     async def enter_event_loop(self) -> None:
         """Wait until this coroutine runs as an asyncio task of its own.
@@ -367,8 +466,33 @@ class Controller(ABC):
         """Hand over the exception object that ended an attempt in this process, for a caller that catches it."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ExecutorContext:
+class _OneByOne(Calls):
+    """Runs each call when its end is asked for.
+
+    Args:
+        controller: What runs them.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._waiting: dict[int, CallRequest] = {}
+
+    def begin(self, key: int, request: CallRequest) -> bool:
+        self._waiting[key] = request
+        return True  # nothing is gained by beginning more of them
+
+    def next_end(self) -> CallEnd:
+        key = next(iter(self._waiting))
+        try:
+            return CallEnd(key, self._controller.call_blocking(self._waiting.pop(key)), None)
+        except CallFailedError as failure:
+            return CallEnd(key, None, failure)
+
+    def close(self, reason: str) -> None:
+        self._waiting.clear()
+
+
+class ExecutorContext(msgspec.Struct, frozen=True):
     """What an executor may use; handed to `TaskExecutor.open`.
 
     Attributes:
@@ -393,12 +517,17 @@ class TaskExecutor(ABC):
         task_types: Task types that it runs when nothing else is asked for.
         enforces_timeout: Whether it stops an attempt at `Attempt.timeout_seconds` by itself; if not, the engine cancels.
         needs_event_loop: Whether `submit` and `wait` may use asyncio at once; if not, they ask the controller first.
+        survives_engine: Whether attempts go on when the process that submitted them dies, so that their handles are worth
+            being stored. If not, an engine that takes over takes them for lost without asking.
+        remote: Whether attempts may run on another machine, to which the code of their tasks has to be sent.
     """
 
     name: str
     task_types: Sequence[str] = ()
     enforces_timeout: bool = False
     needs_event_loop: bool = True
+    survives_engine: bool = True
+    remote: bool = False
 
     def open(self, context: ExecutorContext) -> None:
         """Take what the executor may use. Called before the first `validate`, `submit` or `wait`; must be cheap."""
@@ -643,8 +772,7 @@ class Cache(ABC):
 # --- task types ------------------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TaskType:
+class TaskType(msgspec.Struct, frozen=True):
     """A kind of task that a plugin adds.
 
     Attributes:
@@ -674,7 +802,7 @@ class ActionEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         action: Id of the action; the root's is ``a0``.
         parent: Id of the parent; empty for the root.
         name: What people see.
-        kind: ``task``, ``workflow``, ``launch_plan``, ``map``, ``branch``, ``gate``.
+        kind: ``task``, ``workflow``, ``launch_plan``, ``map``, ``branch``, ``gate``, ``trace``.
         phase: The new phase.
         attempt: Number of the attempt, 0 before the first.
         at: Seconds since the epoch.

@@ -5,6 +5,8 @@ The tree, by what the caller can do about it::
     AlulaError
     ├── UsageError                     the call, file or option is wrong; exit code 2
     │   ├── UnknownNameError           a name that does not exist; near matches are listed
+    │   │   └── ConditionNotFoundError a question that nobody asks
+    │   ├── ConditionAlreadyExistsError a question that is asked already
     │   ├── CompileError               a workflow that cannot be compiled
     │   │   ├── TypeMismatchError      two ends of a binding do not fit
     │   │   └── PromiseUseError        a promise used as if it were a value
@@ -16,7 +18,8 @@ The tree, by what the caller can do about it::
     ├── TaskError                      a task, or something it awaited, failed; exit code 1
     │   ├── RuntimeUserError           raised by the user's code
     │   │   ├── OOMError, TaskTimeoutError, TaskInterruptedError, RetriesExhaustedError
-    │   │   ├── ActionAbortedError, InlineIOMaxBytesBreached, GateRejectedError, GateTimeoutError
+    │   │   ├── ActionAbortedError, InlineIOMaxBytesBreached
+    │   │   ├── GateRejectedError, GateTimeoutError, ConditionTimedoutError, ConditionFailedError
     │   │   └── one class for each original exception class (see ``exception_for``)
     │   ├── RuntimeSystemError         the platform's fault: executor, storage, preemption
     │   └── RuntimeUnknownError        nobody can tell
@@ -97,6 +100,14 @@ class UnknownNameError(UsageError):
         return cls(f"unknown {kind} {name!r}", hint=hint, location=location)
 
 
+class ConditionNotFoundError(UnknownNameError):
+    """An answer was given to a question that no run asks."""
+
+
+class ConditionAlreadyExistsError(UsageError):
+    """A task asked a question while it waits for the answer to another one of the same name."""
+
+
 class CompileError(UsageError):
     """A workflow cannot be compiled."""
 
@@ -171,6 +182,7 @@ class ActionError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         action: Id of the action that failed first.
         name: Name of the entity or node that failed first.
         worker: Where the attempt ran, if that is known.
+        exception: The user's exception class as ``module:qualified.name``, so that callers elsewhere can catch it.
     """
 
     code: str
@@ -181,6 +193,7 @@ class ActionError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     action: str = ""
     name: str = ""
     worker: str = ""
+    exception: str = ""
 
 
 class TaskError(AlulaError):
@@ -253,6 +266,14 @@ class GateTimeoutError(RuntimeUserError, TimeoutError):
     """No answer came to a gate in time."""
 
 
+class ConditionTimedoutError(GateTimeoutError):
+    """Nobody answered a condition in time."""
+
+
+class ConditionFailedError(RuntimeUserError):
+    """The answer to a condition cannot be had, or does not fit its type."""
+
+
 class RuntimeSystemError(TaskError):
     """The platform failed: executor, storage or preemption."""
 
@@ -270,6 +291,8 @@ _CLASS_BY_CODE: dict[str, type[TaskError]] = {
     "InlineIOMaxBytesBreached": InlineIOMaxBytesBreached,
     "GateRejected": GateRejectedError,
     "GateTimeout": GateTimeoutError,
+    "ConditionTimedout": ConditionTimedoutError,
+    "ConditionFailed": ConditionFailedError,
 }
 _CLASS_BY_KIND: dict[str, type[TaskError]] = {
     "user": RuntimeUserError,
@@ -295,6 +318,25 @@ def _error_class(original: type[BaseException]) -> type[RuntimeUserError]:
         return RuntimeUserError
 
 
+def _as_loaded_class(error: ActionError) -> RuntimeUserError:
+    """Make an exception that is also of the user's class, if that is at hand.
+
+    Whoever can catch it has imported its module, so that nothing is imported here.
+    """
+    import sys
+
+    module, _, path = error.exception.partition(":")
+    found: Any = sys.modules.get(module)
+    for attribute in path.split("."):
+        found = getattr(found, attribute, None)
+    try:
+        if issubclass(found, Exception):
+            return _error_class(found)(error)
+    except Exception:  # noqa: BLE001 - not a class, or the user's, whose __new__ may want other arguments
+        pass
+    return RuntimeUserError(error)
+
+
 def exception_for(error: ActionError, original: BaseException | None = None) -> TaskError:
     """Turn a recorded failure into the exception that a caller catches.
 
@@ -303,14 +345,15 @@ def exception_for(error: ActionError, original: BaseException | None = None) -> 
         original: The exception object, where the task ran in this process.
 
     Returns:
-        An exception whose class tells the condition. With `original`, its class is also a subclass of the original's
-        class, so that both ``except RuntimeUserError`` and ``except ValueError`` catch it, and it carries the
+        An exception whose class tells the condition. If the user's own class is known here, it is also a subclass of
+        that, so that both ``except RuntimeUserError`` and ``except ValueError`` catch it; with `original`, it carries the
         original's attributes and is caused by it.
     """
     if isinstance(original, TaskError):
         return original
     if not isinstance(original, Exception) or error.kind != "user":
-        return (_CLASS_BY_CODE.get(error.code) or _CLASS_BY_KIND.get(error.kind, RuntimeUnknownError))(error)
+        made_class = _CLASS_BY_CODE.get(error.code) or _CLASS_BY_KIND.get(error.kind, RuntimeUnknownError)
+        return _as_loaded_class(error) if made_class is RuntimeUserError else made_class(error)
     original_class: Any = type(original)
     try:
         made = _error_class(original_class)(error)

@@ -11,10 +11,15 @@ Since 0.1: all hooks below.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pluggy
 
 from .contracts import ActionEvent, BlobBackend, Cache, TaskExecutor, TaskType, TypeTransformer
+
+if TYPE_CHECKING:
+    from .images import ImageBuilder
+    from .secrets import SecretProvider
 
 PROJECT = "alula"
 """Name of the pluggy project and of the entry-point group."""
@@ -81,6 +86,32 @@ def alula_caches() -> Sequence[Cache]:
 
     Returns:
         The caches, not yet opened; an empty sequence or None for none.
+    """
+    raise AssertionError("a hookspec is not called")
+
+
+@hookspec
+def alula_secret_providers() -> Sequence[SecretProvider]:
+    """Register places where secrets are looked up.
+
+    Called before the first secret is looked up, in each process that runs tasks which ask for one. Providers are asked in
+    the order in which they were registered, the built-in ones first, until one has the secret.
+
+    Returns:
+        The providers, which have connected to nothing yet; an empty sequence or None for none.
+    """
+    raise AssertionError("a hookspec is not called")
+
+
+@hookspec
+def alula_image_builders() -> Sequence[ImageBuilder]:
+    """Register builders of what images describe.
+
+    Called before the first task with an image is run by an executor that gives tasks processes of their own. The builder
+    that an image names builds it; else the first one that makes what is needed.
+
+    Returns:
+        The builders; an empty sequence or None for none.
     """
     raise AssertionError("a hookspec is not called")
 

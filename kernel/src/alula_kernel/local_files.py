@@ -1,8 +1,8 @@
 """Files on the local disk, written so that nobody ever sees half of one.
 
 A file is written under a temporary name and then renamed, which POSIX makes atomic. What a killed process leaves behind
-has a name that begins with `TEMPORARY_PREFIX` and is never listed. Paths stay text
-throughout: names need not be UTF-8, and objects for them cost time on every small blob.
+has a name that begins with `TEMPORARY_PREFIX` and is never listed; see `remove_abandoned`. Paths stay text throughout:
+names need not be UTF-8, and objects for them cost time on every small blob.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import stat
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 TEMPORARY_PREFIX = ".alula-tmp-"
 """How the names of unfinished files and folders begin."""
+
+ABANDONED_SECONDS = 7 * 24 * 60 * 60
+"""Age at which what is unfinished is taken for abandoned; nobody writes for a week without writing once."""
 
 CHUNK_BYTES = 1024 * 1024
 """How much is read, hashed and written at once."""
@@ -204,6 +208,22 @@ def open_file(path: str) -> io.FileIO:
                 hint="Copy what comes out of it to a file first.",
             )
         return io.FileIO(path)
+
+
+def remove_abandoned(folder: str) -> None:
+    """Remove unfinished files and folders from a folder that nobody has written to for long: their writers were killed.
+
+    What cannot be looked at or removed stays for the next one who tries.
+    """
+    import time
+
+    limit = time.time() - ABANDONED_SECONDS
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY_PREFIX):
+                with suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < limit:
+                        remove(entry.path)
 
 
 def remove(path: str) -> None:

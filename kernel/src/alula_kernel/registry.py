@@ -13,7 +13,6 @@ A converter is looked up once per type and then shared. The order of a look-up, 
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import keyword
 import sys
@@ -22,6 +21,8 @@ import types as python_types
 import typing
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
+
+import msgspec
 
 from .contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
 from .errors import PluginError, UnsupportedTypeError, ValueConversionError
@@ -185,8 +186,7 @@ class RecursiveConverter(Converter[Any]):
         return type_name(self.python_type)
 
 
-@dataclasses.dataclass(slots=True)
-class _Building:
+class _Building(msgspec.Struct):
     """A type whose converter is being made.
 
     Attributes:
@@ -465,6 +465,8 @@ class TypeRegistry:
         if not all(field.name.isidentifier() and not keyword.iskeyword(field.name) for field in record.fields):
             hints = {field.name: self._guess_part(field.type, records) for field in record.fields}
             return typing.TypedDict(record.name, hints)  # type: ignore[operator] # fields known only here
+        import dataclasses
+
         # The class exists before the types of its fields are known, because they may refer to it.
         fields = [
             (field.name, Any) if field.required else (field.name, Any, dataclasses.field(default=None))

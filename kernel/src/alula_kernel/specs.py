@@ -97,11 +97,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
         user: Retries after failures of the user's code, timeouts and out-of-memory.
         system: Retries after failures of the platform, preemption and lost attempts, counted apart.
         backoff: Delay between attempts; None for none.
+        memory_factor: By how much the memory grows with each attempt that ran out of it, at least 1.
+        memory_cap: To how much it grows at most, as a quantity; empty for no limit.
     """
 
     user: int = 0
     system: int = 3
     backoff: Backoff | None = None
+    memory_factor: float = 1.0
+    memory_cap: str = ""
 
 
 class TimeoutPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -144,7 +148,47 @@ class ResourceSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     limits: dict[str, str] = {}
 
 
-class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, weakref=True):
+class SecretSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A secret that a task asks for, and how it is given; never its value.
+
+    Attributes:
+        key: Its name in its group; empty for a group that is a secret itself.
+        group: The group that it belongs to; empty for none.
+        version: Version of the group; empty for the current one.
+        variable: Environment variable that is set to its value; empty for none.
+        mount: ``file`` if it is given as a file, ``env_var`` if it must not be, ``any`` if that does not matter.
+    """
+
+    key: str = ""
+    group: str = ""
+    version: str = ""
+    variable: str = ""
+    mount: str = "any"
+
+
+class ReuseSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That worker processes are kept and run attempt after attempt.
+
+    Attributes:
+        min_replicas: Workers that are kept ready.
+        max_replicas: Most workers at a time.
+        idle_seconds: How long the ready ones stay without work.
+        scaledown_seconds: How long those beyond `min_replicas` stay without work.
+        concurrency: Attempts that one worker runs at a time; more than one needs coroutine functions.
+        scope: ``global``, or ``run`` for workers that belong to one run.
+    """
+
+    min_replicas: int = 2
+    max_replicas: int = 2
+    idle_seconds: float = 30.0
+    scaledown_seconds: float = 30.0
+    concurrency: int = 1
+    scope: str = "global"
+
+
+class TaskSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, weakref=True, tag="task", tag_field="spec"
+):
     """A task.
 
     Attributes:
@@ -161,8 +205,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, we
         environment: Environment variables of the attempt.
         labels: Labels for the attempt's infrastructure.
         annotations: Annotations for the attempt's infrastructure.
-        image: Reference or description of the container image, if any.
-        secrets: Keys of the secrets that it asks for; never their values.
+        image: Reference of a container image, or a description as `alula_kernel.images` writes it; empty for none.
+        secrets: The secrets that it asks for; never their values.
         report: Whether the attempt writes an HTML report.
         max_inline_bytes: Largest inputs or outputs that may travel inline, in bytes of msgpack.
         queue: Name of the queue, if any.
@@ -172,6 +216,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, we
         custom: What the plugin of its type needs.
         loader: How a worker finds the body: ``module`` and ``attribute``.
         environment_name: Name of the `TaskEnvironment`, if it has one.
+        reuse: How workers are kept; None for a new process for each attempt.
     """
 
     id: EntityId
@@ -188,7 +233,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, we
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     image: str = ""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()
     report: bool = False
     max_inline_bytes: int | None = None
     queue: str = ""
@@ -198,6 +243,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, we
     custom: dict[str, Any] = {}
     loader: dict[str, str] = {}
     environment_name: str = ""
+    reuse: ReuseSpec | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -212,11 +258,12 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     annotations: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     image: str | msgspec.UnsetType = msgspec.UNSET
-    secrets: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    secrets: tuple[SecretSpec, ...] | msgspec.UnsetType = msgspec.UNSET
     report: bool | msgspec.UnsetType = msgspec.UNSET
     max_inline_bytes: int | None | msgspec.UnsetType = msgspec.UNSET
     queue: str | msgspec.UnsetType = msgspec.UNSET
     custom: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    reuse: ReuseSpec | None | msgspec.UnsetType = msgspec.UNSET
 
     def apply(self, spec: TaskSpec) -> TaskSpec:
         """Return the task spec with the fields that are set here."""
@@ -239,11 +286,13 @@ class Reference(msgspec.Struct, frozen=True, tag="ref", tag_field="bind", omit_d
         node: Id of the node; empty for an input of the workflow.
         output: Name of the output or input.
         path: Attributes, keys and indexes to follow inside the value.
+        variant: Where a union is wanted and the value is of one of its variants, the name of that.
     """
 
     node: str
     output: str
     path: tuple[str | int, ...] = ()
+    variant: str = ""
 
 
 class ListBinding(msgspec.Struct, frozen=True, tag="list", tag_field="bind"):
@@ -345,11 +394,14 @@ class GateTarget(msgspec.Struct, frozen=True, tag="gate", tag_field="target", om
     """Wait for a person or for time.
 
     Attributes:
-        gate: ``approve`` (passes its input ``value`` on), ``input`` (yields ``o0``) or ``sleep``.
+        gate: ``approve`` (passes its input ``value`` on), ``input`` (yields ``o0``), ``condition`` (an ``input`` whose answer
+            may come from outside only) or ``sleep``.
         signal: Name by which the answer is given.
-        type: Type of the answer of an ``input`` gate.
+        type: Type of the answer of an ``input`` gate or a ``condition``.
         timeout_seconds: Longest wait for an answer; None for no limit.
         duration_seconds: How long a ``sleep`` sleeps.
+        prompt: The question to a person; empty for one made from the name.
+        description: What a person should know to answer.
     """
 
     gate: str
@@ -357,6 +409,8 @@ class GateTarget(msgspec.Struct, frozen=True, tag="gate", tag_field="target", om
     type: LiteralType | None = None
     timeout_seconds: float | None = None
     duration_seconds: float = 0.0
+    prompt: str = ""
+    description: str = ""
 
 
 Target = Union[EntityTarget, MapTarget, BranchTarget, GateTarget]  # noqa: UP007 - evaluated by msgspec
@@ -388,7 +442,9 @@ FAIL_IMMEDIATELY = "fail_immediately"
 FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = "fail_after_executable_nodes_complete"
 
 
-class WorkflowSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, weakref=True):
+class WorkflowSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, weakref=True, tag="workflow", tag_field="spec"
+):
     """A static graph of nodes, in topological order.
 
     Attributes:
@@ -438,7 +494,9 @@ class ScheduleSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     offset: str = ""
 
 
-class LaunchPlanSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, weakref=True):
+class LaunchPlanSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, weakref=True, tag="launch_plan", tag_field="spec"
+):
     """A workflow bound to inputs, a schedule and options: the unit of deployment.
 
     Attributes:

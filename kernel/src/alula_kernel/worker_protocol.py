@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Union
 
 import msgspec
 
-from .contracts import Attempt, CallRequest, Outcome
+from .contracts import Attempt, CallRequest, Outcome, Trace, TraceRequest
 from .errors import ActionError, StorageError
 from .literals import Literal
 
@@ -29,6 +29,14 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     """Executor to worker: run this attempt."""
 
     attempt: Attempt
+
+
+class Taken(msgspec.Struct, frozen=True, tag="taken"):
+    """Worker to executor: another worker has begun the attempt before, and this one leaves it alone."""
+
+
+class OpenCalls(msgspec.Struct, frozen=True, tag="open_calls"):
+    """Worker to executor: the attempt is about to call, and wants the stream for that which it did not get at first."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -55,6 +63,46 @@ class Withdraw(msgspec.Struct, frozen=True, tag="withdraw"):
     number: int
 
 
+class BeginTrace(msgspec.Struct, frozen=True, tag="begin_trace"):
+    """Worker to executor: the running code begins a recorded step; answered by `Traced`.
+
+    Attributes:
+        number: Number among the attempt's calls.
+        request: The step.
+    """
+
+    number: int
+    request: TraceRequest
+
+
+class Traced(msgspec.Struct, frozen=True, tag="traced"):
+    """Executor to worker: a recorded step was begun, or has ended before.
+
+    Attributes:
+        number: Number of the `BeginTrace`.
+        trace: The step.
+    """
+
+    number: int
+    trace: Trace
+
+
+class EndTrace(msgspec.Struct, frozen=True, tag="end_trace"):
+    """Worker to executor: a recorded step has ended; answered by an `Answer` once that is recorded.
+
+    Attributes:
+        number: Number among the attempt's calls.
+        trace: What `Traced` told.
+        outputs: What it gave; None if it gave nothing that can be used again.
+        error: Why it failed; None if it did not.
+    """
+
+    number: int
+    trace: Trace
+    outputs: dict[str, Literal] | None = None
+    error: ActionError | None = None
+
+
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """Executor to worker: how a call ended.
 
@@ -75,7 +123,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     outcome: Outcome
 
 
-Message = Union[Begin, Stop, Call, Withdraw, Answer, Ended]  # noqa: UP007 - evaluated by msgspec
+Message = Union[Begin, Taken, OpenCalls, Stop, Call, Withdraw, BeginTrace, Traced, EndTrace, Answer, Ended]  # noqa: UP007 - evaluated by msgspec
 
 _encode = msgspec.msgpack.Encoder().encode
 _messages: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -131,10 +179,14 @@ def load_attempt(storage: Storage, uri: str) -> Attempt:
     """Read an attempt.
 
     Raises:
-        StorageError: It cannot be read.
+        StorageError: It cannot be read, or is none.
     """
     with storage.open(uri) as stream:
-        return msgspec.msgpack.decode(stream.read(), type=Attempt)
+        data = stream.read()
+    try:
+        return msgspec.msgpack.decode(data, type=Attempt)
+    except msgspec.MsgspecError as problem:
+        raise StorageError(f"{uri} is no attempt: {problem}") from problem
 
 
 def store_outcome(storage: Storage, attempt: Attempt, outcome: Outcome) -> None:

@@ -5,8 +5,7 @@ Names are loaded when they are first used, so that importing the package stays q
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # checkers know the name; `typing` takes ten times as long to import as everything here
 
 __version__ = "0.1.0"
 
@@ -15,13 +14,15 @@ if TYPE_CHECKING:
     from alula_kernel.errors import NonRecoverableError, RecoverableError
     from alula_kernel.hashing import HashMethod
 
-    from . import errors, file_types, report
+    from . import errors, extras, file_types, io, report
     from ._app import App, current_app
     from ._body import IgnoreOutputs
     from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
     from ._checkpoint import Checkpoint, latest_checkpoint
     from ._conditional import conditional
+    from ._conditions import Condition, new_condition
     from ._context import ctx, current_context
+    from ._custom_context import custom_context, get_custom_context
     from ._data.columns import kwtypes
     from ._data.dataframe import DataFrame, StructuredDataset, register_dataframe_handler
     from ._data.dataframe_converter import FrameTransformer
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
     from ._docs import Documentation, SourceCode
     from ._echo import Echo
     from ._environment import TaskEnvironment
+    from ._fan_out import map  # noqa: A004 - the name that users know
     from ._gates import approve, sleep, wait_for_input
+    from ._groups import group
     from ._images import Image, ImageSpec
+    from ._init import init
     from ._launch_plan import LaunchPlan
     from ._logger import logger
     from ._map import map_task
@@ -49,13 +53,17 @@ if TYPE_CHECKING:
     from ._renderers import MarkdownRenderer, PythonDependencyRenderer, SourceCodeRenderer
     from ._report import Deck, DeckField
     from ._resources import Resources
+    from ._reuse import ReusePolicy
     from ._run import Run, run, run_async, with_runcontext
     from ._schedule import CronSchedule, FixedRate
+    from ._script import run_python_script
     from ._secrets import Secret
     from ._settings_of import TaskMetadata
     from ._shell import OutputLocation, ProcessResult, ScriptFailedError, ShellTask, get_raw_shell_task, subproc_execute
+    from ._signals import signal
     from ._sql import SQLite3Config, SQLite3Task, SQLTask
     from ._task import FunctionTask, Task, dynamic, task
+    from ._trace import trace
     from ._workflow import ImperativeWorkflow, Workflow, WorkflowError, WorkflowFailurePolicy, workflow
 
 _HOMES = {
@@ -68,6 +76,7 @@ _HOMES = {
     "CachePolicy": "._cache",
     "Checkpoint": "._checkpoint",
     "ClassDecorator": "._decorators",
+    "Condition": "._conditions",
     "CronSchedule": "._schedule",
     "DataFrame": "._data.dataframe",
     "DataFrameDecoder": "._data.frames.handlers",
@@ -106,6 +115,7 @@ _HOMES = {
     "RecoverableError": "alula_kernel.errors",
     "Resources": "._resources",
     "RetryStrategy": "._overrides",
+    "ReusePolicy": "._reuse",
     "Run": "._run",
     "RunOptions": "alula_kernel.engine",
     "SQLTask": "._sql",
@@ -130,40 +140,56 @@ _HOMES = {
     "approve": "._gates",
     "conditional": "._conditional",
     "create_node": "._nodes",
+    "custom_context": "._custom_context",
     "ctx": "._context",
     "current_app": "._app",
     "current_context": "._context",
     "dynamic": "._task",
+    "get_custom_context": "._custom_context",
     "get_raw_shell_task": "._shell",
+    "group": "._groups",
+    "init": "._init",
     "kwtypes": "._data.columns",
     "latest_checkpoint": "._checkpoint",
     "logger": "._logger",
+    "map": "._fan_out",
     "map_task": "._map",
+    "new_condition": "._conditions",
     "reference_launch_plan": "._reference",
     "reference_task": "._reference",
     "reference_workflow": "._reference",
     "register_dataframe_handler": "._data.dataframe",
     "run": "._run",
     "run_async": "._run",
+    "run_python_script": "._script",
+    "signal": "._signals",
     "sleep": "._gates",
     "subproc_execute": "._shell",
     "task": "._task",
+    "trace": "._trace",
     "wait_for_input": "._gates",
     "with_runcontext": "._run",
     "workflow": "._workflow",
 }
 """The module in which each public name is defined."""
 
-_MODULES = {"errors": ".errors", "file_types": ".file_types", "report": ".report"}
+_MODULES = {"errors": ".errors", "extras": ".extras", "file_types": ".file_types", "io": ".io", "report": ".report"}
 """Public modules, by the name under which they are reached."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    import importlib
+
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name], __name__), name)
     elif name in _MODULES:
         value = importlib.import_module(_MODULES[name], __name__)
     else:
+        from ._flyte_names import instead_of
+
+        if instead := instead_of(name):
+            # `from alula import X` would replace the message of an AttributeError by its own.
+            raise ImportError(f"{instead}; see 'Coming from Flyte' in the documentation", name=__name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
@@ -184,6 +210,7 @@ __all__ = [
     "CachePolicy",
     "Checkpoint",
     "ClassDecorator",
+    "Condition",
     "CronSchedule",
     "DataFrame",
     "DataFrameDecoder",
@@ -248,14 +275,22 @@ __all__ = [
     "ctx",
     "current_app",
     "current_context",
+    "custom_context",
     "dynamic",
     "errors",
+    "extras",
     "file_types",
+    "get_custom_context",
     "get_raw_shell_task",
+    "group",
+    "init",
+    "io",
     "kwtypes",
     "latest_checkpoint",
     "logger",
+    "map",
     "map_task",
+    "new_condition",
     "reference_launch_plan",
     "reference_task",
     "reference_workflow",
@@ -263,9 +298,12 @@ __all__ = [
     "report",
     "run",
     "run_async",
+    "run_python_script",
+    "signal",
     "sleep",
     "subproc_execute",
     "task",
+    "trace",
     "wait_for_input",
     "with_runcontext",
     "workflow",

@@ -38,4 +38,7 @@ class WithAio(Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind it to an object, as a plain function in a class is bound."""
-        return self if instance is None else WithAio(types.MethodType(self._function, instance))
+        if instance is None:
+            return self
+        awaited = None if self._awaited is None else types.MethodType(self._awaited, instance)
+        return WithAio(types.MethodType(self._function, instance), awaited)

@@ -9,34 +9,46 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alula_kernel.contracts import ActionEvent, Cache, ConversionContext, EventListener, TaskType
-from alula_kernel.errors import UnknownNameError
-from alula_kernel.specs import EntityId, EntitySpec
+from alula_kernel.contracts import (
+    ActionEvent,
+    Cache,
+    CodeReference,
+    ConversionContext,
+    EventListener,
+    ExecutorContext,
+    TaskExecutor,
+    TaskType,
+)
+from alula_kernel.errors import UnknownNameError, UsageError
+from alula_kernel.specs import EntityId, EntitySpec, LaunchPlanSpec, TaskSpec, WorkflowSpec
 
 from ._settings import Settings
 
 if TYPE_CHECKING:
     from alula_kernel.builtin.inline import Body
-    from alula_kernel.engine import Engine
+    from alula_kernel.engine import Engine, Store
     from alula_kernel.plugins import PluginManager
     from alula_kernel.registry import TypeRegistry
-    from alula_kernel.specs import TaskSpec
     from alula_kernel.storage import Storage
 
     from ._entity import Entity
+    from ._interpreters import Interpreters
+    from ._signals import Signals
 
 
 class Entities:
     """The entities that an application has met, by id.
 
-    Two living entities of one name are told apart by a version such as ``~2``, so that tasks made in a loop, or defined
-    anew in a notebook, never stand in for each other.
+    Entities of one name are told apart by a version, so that those made in a loop, or defined anew in a notebook, never
+    stand in for each other. Where a variable of a module holds one under another name than its own, as what a factory
+    made, the version is ``~`` and that variable, which is the same in every process; else it is a number, as ``~2``.
     """
 
     def __init__(self) -> None:
         self._specs: dict[EntityId, EntitySpec] = {}
         self._objects: weakref.WeakValueDictionary[EntityId, Entity] = weakref.WeakValueDictionary()
         self._references: dict[EntityId, Entity] = {}
+        self._adopted: dict[EntityId, Entity] = {}
         self._kept: dict[int, tuple[weakref.ref[EntitySpec], list[Entity]]] = {}
         self._lock = threading.Lock()
 
@@ -51,16 +63,58 @@ class Entities:
 
     def identify(self, entity: Entity) -> EntityId:
         """Give an entity its id."""
+        from ._locating import other_variable
+
+        variable = other_variable(entity)
         with self._lock:
             number = 1
             while True:
-                version = "" if number == 1 else f"~{number}"
+                version = f"{variable and '~'}{variable}" + ("" if number == 1 else f"~{number}")
                 entity_id = EntityId(entity.kind, entity.name, version=version)
                 other = self._objects.get(entity_id)
                 if other is None or other is entity:
                     self._objects[entity_id] = entity
                     return entity_id
                 number += 1
+
+    def adopt(self, entity: Entity, entity_id: EntityId) -> None:
+        """Take an entity of another process's, and keep it alive, under the id that it has there."""
+        with self._lock:
+            self._objects[entity_id] = self._adopted[entity_id] = entity
+
+    def adopted(self, entity_id: EntityId) -> Entity | None:
+        """Return what was adopted under an id; None if nothing was."""
+        return self._adopted.get(entity_id)
+
+    def behind(self, *ids: EntityId) -> list[EntitySpec]:
+        """Return the specs of entities and of everything that they run."""
+        from alula_kernel.specs import entity_ids
+
+        found: dict[EntityId, EntitySpec] = {}
+        waiting = list(ids)
+        while waiting:
+            entity_id = waiting.pop()
+            if entity_id in found:
+                continue
+            spec = found[entity_id] = self.spec(entity_id)
+            if isinstance(spec, WorkflowSpec):
+                waiting.extend(entity_ids(spec))
+            elif isinstance(spec, LaunchPlanSpec):
+                waiting.append(spec.workflow)
+        return list(found.values())
+
+    def learn(self, spec: EntitySpec) -> None:
+        """Make a spec known that another process made, unless it is known already.
+
+        Raises:
+            UsageError: Another entity has its id.
+        """
+        known = self._specs.setdefault(spec.id, spec)
+        if isinstance(known, TaskSpec) and isinstance(spec, TaskSpec) and known.loader != spec.loader:
+            places = [f"{task.loader.get('module')}:{task.loader.get('attribute')}" for task in (known, spec)]
+            raise UsageError(
+                f"two tasks are called {spec.id.name}: {places[0]} and {places[1]}", hint="Give each a name of its own."
+            )
 
     def add(self, spec: EntitySpec) -> None:
         """Make a spec known under its id."""
@@ -108,8 +162,11 @@ class App:
         listeners: tuple[EventListener, ...] = (),
     ) -> None:
         self.settings = settings or Settings.from_environment()
+        self.uses_secrets = False
         self.answers = dict(answers or {})
         self.entities = Entities()
+        self.loaded_code: set[CodeReference] = set()
+        self.bundles: dict[object, CodeReference] = {}
         self._listeners = list(listeners)
 
     @functools.cached_property
@@ -119,9 +176,7 @@ class App:
 
         from . import _builtin
 
-        return load_plugins(
-            builtins=[_builtin.BuiltinPlugin(self)], cache_file=str(self.settings.home / "plugins.json")
-        )
+        return load_plugins(builtins=[_builtin.BuiltinPlugin(self)], cache_file=self.settings.path("plugins.json"))
 
     @functools.cached_property
     def registry(self) -> TypeRegistry:
@@ -159,9 +214,21 @@ class App:
         return caches[self.settings.cache]
 
     @functools.cached_property
+    def interpreter(self) -> Interpreters:
+        """Finds the Python in which the packages of a task's image are installed."""
+        from ._interpreters import Interpreters
+
+        return Interpreters(lambda: [builder for builder, _ in self.plugins.image_builders()], self.settings.home)
+
+    @functools.cached_property
     def task_types(self) -> dict[str, TaskType]:
         """Task types by the dotted name of the config class that chooses them."""
         return {kind.config: kind for kind, _source in self.plugins.task_types() if kind.config}
+
+    @functools.cached_property
+    def has_other_executors(self) -> bool:
+        """Whether there are task types that run outside of this process although a run says nothing of it."""
+        return any(executor.task_types and executor.name != "inline" for executor, _source in self.plugins.executors())
 
     def task_class_for(self, config: Any) -> Any:
         """Return the authoring class that a ``task_config`` chooses.
@@ -177,9 +244,22 @@ class App:
         module, _, attribute = kind.task_class.rpartition(".")
         return getattr(importlib.import_module(module), attribute)
 
+    @functools.cached_property
+    def signals(self) -> Signals:
+        """Where runs ask questions and other processes answer them."""
+        from ._signals import Signals
+
+        return Signals(self.settings.path("signals"))
+
     def body(self, spec: TaskSpec) -> Body:
         """Return the code of a task."""
-        return self.entities.object(spec.id).body(self)  # type: ignore[attr-defined, no-any-return]
+        try:
+            task = self.entities.object(spec.id)
+        except UnknownNameError:  # made by another process, as for a run that is resumed
+            from ._worker_code import task_in
+
+            task = task_in(self, spec)
+        return task.body(self)  # type: ignore[attr-defined, no-any-return]
 
     def listen(self, listener: EventListener) -> None:
         """Tell a function of every change of an action in runs that start from now on."""
@@ -188,8 +268,14 @@ class App:
 
     @functools.cached_property
     def engine(self) -> Engine:
-        """The engine."""
-        from alula_kernel.engine import Engine, MemoryStore
+        """The engine of runs that are not kept."""
+        from alula_kernel.engine import MemoryStore
+
+        return self.engine_over(MemoryStore())
+
+    def engine_over(self, store: Store) -> Engine:
+        """Make an engine that keeps its runs in a store."""
+        from alula_kernel.engine import Engine
 
         from ._gates import LocalGateKeeper
 
@@ -200,15 +286,31 @@ class App:
         if self.plugins.listens():
             listeners.append(self._announce)
         return Engine(
-            executors={executor.name: executor for executor, _source in self.plugins.executors()},
+            executors=self.executors,
             entities=self.entities.spec,
-            store=MemoryStore(),
+            learn=self.entities.learn,
+            store=store,
             open_cache=lambda: self.cache,
             gate_keeper=LocalGateKeeper(self),
             python_types=python_types,
             listeners=tuple(listeners),
             blob_exists=self._blob_exists,
         )
+
+    @functools.cached_property
+    def executors(self) -> dict[str, TaskExecutor]:
+        """The executors by name, opened."""
+        context = ExecutorContext(
+            storage=LazyStorage(self),  # type: ignore[arg-type]
+            home=self.settings.folder,
+            worker_environment=self.settings.environment(),
+            interpreter=lambda task: self.interpreter(task),
+        )
+        opened = {}
+        for executor, source in self.plugins.executors():
+            self.plugins.guard(source, executor.open, context)
+            opened[executor.name] = executor
+        return opened
 
     def _blob_exists(self, uri: str) -> bool:
         return self.storage.exists(uri)  # opened when the first cached blob is looked up, not with the engine
@@ -218,11 +320,12 @@ class App:
 
     def close(self) -> None:
         """Close the cache and the executors. The application can be used again."""
-        for name in ("cache",):
-            opened = self.__dict__.pop(name, None)
-            if opened is not None:
-                opened.close()
+        cache = self.__dict__.pop("cache", None)
+        if cache is not None:
+            cache.close()
         self.__dict__.pop("engine", None)
+        for executor in self.__dict__.pop("executors", {}).values():
+            executor.close()
 
 
 class LazyStorage:

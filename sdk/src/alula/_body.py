@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,16 @@ from alula_kernel.errors import (
 )
 
 from ._context import TaskContext
+from ._redaction import masked
 from ._state import STATE
 from ._tracebacks import user_traceback
 
 if TYPE_CHECKING:
+    from alula_kernel.specs import TaskSpec
+
     from ._app import App
     from ._interface import CompiledInterface
-    from ._task import Task
+    from ._task import InputReader, Task
 
 
 class IgnoreOutputs(Exception):
@@ -35,7 +39,10 @@ class IgnoreOutputs(Exception):
 def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome | Awaitable[Outcome]]:
     """Make the function that runs one attempt of a task."""
     compiled = task.compiled(app)
+    read = task.input_reader(compiled)
     execute = task.executable()
+    if not task.gives_outputs():
+        execute = _without_outputs(execute)
 
     if task.is_async:
 
@@ -43,10 +50,12 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
             context = TaskContext(app, attempt, controller)
             token = STATE.set(context)
             try:
-                with _environment(attempt):
-                    values = _inputs(compiled, context)
-                    result = await execute(**values)
-                    return _success(task, compiled, context, values, result)
+                if _changes_process(attempt):
+                    with _surroundings(attempt, context):
+                        values = _inputs(read, attempt, context)
+                        return _success(task, compiled, attempt.task, context, values, await execute(**values))
+                values = _inputs(read, attempt, context)
+                return _success(task, compiled, attempt.task, context, values, await execute(**values))
             except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
                 return _failure(failure, context, controller, compiled)
             finally:
@@ -59,12 +68,12 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
         context = TaskContext(app, attempt, controller)
         token = STATE.set(context)
         try:
-            if attempt.environment or attempt.task.environment:
-                with _environment(attempt):
-                    values = _inputs(compiled, context)
-                    return _success(task, compiled, context, values, execute(**values))
-            values = _inputs(compiled, context)
-            return _success(task, compiled, context, values, execute(**values))
+            if _changes_process(attempt):
+                with _surroundings(attempt, context):
+                    values = _inputs(read, attempt, context)
+                    return _success(task, compiled, attempt.task, context, values, execute(**values))
+            values = _inputs(read, attempt, context)
+            return _success(task, compiled, attempt.task, context, values, execute(**values))
         except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
             return _failure(failure, context, controller, compiled)
         finally:
@@ -74,26 +83,42 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
     return run
 
 
+def _without_outputs(execute: Callable[..., Any]) -> Callable[..., Any]:
+    def run(**inputs: Any) -> Any:
+        execute(**inputs)
+        raise IgnoreOutputs
+
+    return run
+
+
 class InputConversionError(Exception):
     """An input could not be made; wraps the reason so that it is not taken for an error of the user's code."""
 
 
-def _inputs(compiled: CompiledInterface, context: TaskContext) -> dict[str, Any]:
+def _inputs(read: InputReader, attempt: Attempt, context: TaskContext) -> dict[str, Any]:
     try:
-        return compiled.inputs_to_python(context.attempt.inputs, context.conversion)
+        return read(attempt.inputs, context.conversion)
     except (ValueConversionError, StorageError) as problem:
         raise InputConversionError from problem
 
 
 def _success(
-    task: Task, compiled: CompiledInterface, context: TaskContext, values: Mapping[str, Any], result: Any
+    task: Task,
+    compiled: CompiledInterface,
+    spec: TaskSpec,
+    context: TaskContext,
+    values: Mapping[str, Any],
+    result: Any,
 ) -> Outcome:
-    spec = context.attempt.task
     if spec.dynamic:
         outcome = task.compile_result(context, compiled, result)
     else:
         outcome = Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(result, context.conversion))
-    if spec.report or "checkpoint" in context.__dict__:
+    if spec.secrets:
+        from ._secrets import refuse_secrets_in
+
+        refuse_secrets_in(outcome)
+    if spec.report or context.used_checkpoint is not None:
         return _with_files(task, context, outcome, values, result)
     return outcome
 
@@ -109,8 +134,8 @@ def _with_files(
         if values is not None:
             context.report.add_automatic(task, values, result, context.app)
         report = context.report.write(context.app.storage, context.output_prefix)
-    if "checkpoint" in context.__dict__ and context.checkpoint.saved:
-        checkpoint = context.checkpoint.prefix
+    if context.used_checkpoint is not None and context.used_checkpoint.saved:
+        checkpoint = context.used_checkpoint.prefix
     return replace(outcome, report=report, checkpoint=checkpoint)
 
 
@@ -127,22 +152,23 @@ def _failure(
         kind = SYSTEM_FAILURE if isinstance(cause, StorageError) else USER_FAILURE
         failure = cause
         error = _error(failure, recoverable=kind == SYSTEM_FAILURE, traceback="")
-    elif isinstance(failure, TaskError):
-        kind = USER_FAILURE
-        error = failure.error
     else:
         kind = USER_FAILURE
-        error = _error(
-            failure,
-            recoverable=not isinstance(failure, (NonRecoverableError, UsageError)),
-            traceback=user_traceback(failure),
-        )
+        error = error_of(failure)
     controller.note_exception(failure)
     outcome = Outcome(kind=kind, error=error)
-    if context.attempt.task.report or "checkpoint" in context.__dict__:
+    if context.attempt.task.report or context.used_checkpoint is not None:
         task = context.app.entities.object(context.attempt.task.id)
         return _with_files(task, context, outcome)  # type: ignore[arg-type]
     return outcome
+
+
+def error_of(failure: BaseException) -> ActionError:
+    """Describe what the user's code raised."""
+    if isinstance(failure, TaskError):
+        return failure.error
+    recoverable = not isinstance(failure, (NonRecoverableError, UsageError))
+    return _error(failure, recoverable=recoverable, traceback=user_traceback(failure))
 
 
 def _error(failure: BaseException, *, recoverable: bool, traceback: str) -> ActionError:
@@ -150,18 +176,57 @@ def _error(failure: BaseException, *, recoverable: bool, traceback: str) -> Acti
         message = str(failure)
     except Exception:  # noqa: BLE001 - an exception of the user's may not even be able to say what it is
         message = f"{type(failure).__qualname__}, whose message cannot be read"
+    message = masked(message)
     if len(message) > MAX_MESSAGE_CHARS:
         message = f"{message[: MAX_MESSAGE_CHARS - 40]}... ({len(message):,} characters)"
-    return ActionError(code=type(failure).__name__, message=message, recoverable=recoverable, traceback=traceback)
+    kind = type(failure)
+    return ActionError(
+        code=kind.__name__,
+        message=message,
+        recoverable=recoverable,
+        traceback=masked(traceback),
+        exception=f"{kind.__module__}:{kind.__qualname__}",
+    )
+
+
+def _changes_process(attempt: Attempt) -> bool:
+    """Tell whether an attempt has environment variables or secrets, so that others are spared a context manager."""
+    task = attempt.task
+    return bool(attempt.environment or task.environment or task.image or task.secrets)
 
 
 @contextlib.contextmanager
-def _environment(attempt: Attempt) -> Iterator[None]:
+def _surroundings(attempt: Attempt, context: TaskContext) -> Iterator[None]:
+    """Set the attempt's environment variables, and give it its secrets, while it runs."""
+    with attempt_environment(attempt):
+        if not attempt.task.secrets:
+            yield
+            return
+        with context.secrets.given():
+            yield
+
+
+@functools.lru_cache
+def _image_environment(image: str) -> Mapping[str, str]:
+    """Return the environment variables that an image sets."""
+    from alula_kernel.images import decode_image
+
+    description = decode_image(image)
+    return description.environment if description is not None else {}
+
+
+@contextlib.contextmanager
+def attempt_environment(attempt: Attempt) -> Iterator[None]:
     """Set the attempt's environment variables while it runs."""
-    wanted = {**attempt.environment, **attempt.task.environment}
-    if not wanted:
+    image = attempt.task.image
+    wanted = {**(_image_environment(image) if image else {}), **attempt.environment, **attempt.task.environment}
+    with set_variables(wanted):
         yield
-        return
+
+
+@contextlib.contextmanager
+def set_variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables of this process while the block runs."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -9,6 +9,9 @@ from alula_kernel.contracts import BlobBackend, Cache, TaskExecutor, TaskType, T
 from alula_kernel.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from alula_kernel.images import ImageBuilder
+    from alula_kernel.secrets import SecretProvider
+
     from ._app import App
 
 
@@ -33,8 +36,9 @@ class BuiltinPlugin:
     @hookimpl
     def alula_task_executors(self) -> Sequence[TaskExecutor]:
         from alula_kernel.builtin.inline import InlineExecutor
+        from alula_kernel.builtin.process import ProcessExecutor
 
-        return [InlineExecutor(self._app.body)]
+        return [InlineExecutor(self._app.body), ProcessExecutor()]
 
     @hookimpl
     def alula_task_types(self) -> Sequence[TaskType]:
@@ -54,3 +58,15 @@ class BuiltinPlugin:
         from alula_kernel.builtin.sqlite_cache import MemoryCache, SqliteCache
 
         return [SqliteCache(self._app.settings.home / "cache.db"), MemoryCache()]
+
+    @hookimpl
+    def alula_secret_providers(self) -> Sequence[SecretProvider]:
+        from ._secret_providers import builtin_providers
+
+        return builtin_providers(self._app.settings)
+
+    @hookimpl
+    def alula_image_builders(self) -> Sequence[ImageBuilder]:
+        from ._uv_builder import UvBuilder
+
+        return [UvBuilder()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+from msgspec.structs import force_setattr
 
 from alula_kernel.errors import UnknownNameError, UsageError
 from alula_kernel.specs import CacheSpec
@@ -24,8 +26,7 @@ _BEHAVIOURS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class VersionParameters:
+class VersionParameters(msgspec.Struct, frozen=True):
     """What a cache policy may look at.
 
     Attributes:
@@ -68,8 +69,7 @@ class FunctionBodyPolicy:
         return hashlib.sha256(f"{salt}\0{code}".encode()).hexdigest()
 
 
-@dataclasses.dataclass(frozen=True)
-class Cache:
+class Cache(msgspec.Struct, frozen=True):
     """How the outputs of a task are cached.
 
     Args:
@@ -105,11 +105,11 @@ class Cache:
             raise UsageError(
                 "a cache version was expected and is empty", hint='Use Cache("auto") or Cache(version="1").'
             )
-        object.__setattr__(self, "behavior", behaviour)
-        object.__setattr__(self, "version", version)
-        object.__setattr__(self, "version_override", version)
+        force_setattr(self, "behavior", behaviour)
+        force_setattr(self, "version", version)
+        force_setattr(self, "version_override", version)
         if isinstance(self.ignored_inputs, str):
-            object.__setattr__(self, "ignored_inputs", (self.ignored_inputs,))
+            force_setattr(self, "ignored_inputs", (self.ignored_inputs,))
 
     def get_version(self, params: VersionParameters) -> str:
         """Return the version for a task."""

@@ -64,6 +64,8 @@ def _package(thing: Any) -> str:
 
 
 def _syntax_tree(thing: Any) -> ast.Module | None:
+    if getattr(getattr(thing, "__code__", None), "co_filename", "") == "<string>":
+        return None  # Python 3.13 takes the text of `python -c` for the source of whatever else was made of a string
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(thing)))
     except (OSError, TypeError, SyntaxError):  # no source: typed into an interpreter, or built in

@@ -23,6 +23,7 @@ from alula_kernel.types import (
     FLOAT,
     INT,
     JSON,
+    NONE,
     STR,
     DatasetOf,
     ListOf,
@@ -441,7 +442,7 @@ class Compilation:
                     location=location,
                 )
             sources.append(value)
-            return value._binding()
+            return value._binding(_variant(value._type, wanted))
         if _holds_promise(value):
             return self._bind_structure(value, converter, wanted, sources, what, location)
         try:
@@ -559,6 +560,13 @@ def _convertible(promise: Promise, target: LiteralType) -> bool:
     if isinstance(source, DatasetOf) and isinstance(target, DatasetOf):
         return not (source.columns and target.columns)
     return source == JSON and bool(promise._path) and target in {BOOL, INT, FLOAT, STR}
+
+
+def _variant(source: LiteralType, wanted: LiteralType) -> str:
+    """Name the variant of a union of several that a value of a type is; empty if it is none, or the value says it."""
+    if not isinstance(wanted, UnionOf) or source not in wanted.variants:
+        return ""
+    return display(source) if sum(variant != NONE for variant in wanted.variants) > 1 else ""
 
 
 def _made_at(promise: Promise) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import functools
+import os
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from alula_kernel.contracts import Attempt, Controller, ConversionContext
 
@@ -14,6 +16,8 @@ from ._state import STATE
 if TYPE_CHECKING:
     import logging
     import tempfile
+
+    from alula_kernel.contracts import CodeReference
 
     from ._app import App
     from ._checkpoint import Checkpoint
@@ -72,6 +76,66 @@ class TaskContext:
         return self.attempt.domain
 
     @property
+    def version(self) -> str:
+        """Version of the task; empty for one that was not registered."""
+        return self.attempt.task.id.version
+
+    @property
+    def custom_context(self) -> dict[str, str]:
+        """What `alula.get_custom_context` returns."""
+        from ._custom_context import get_custom_context
+
+        return get_custom_context()
+
+    @property
+    def group_data(self) -> str:
+        """Name of the group in which children are made now; empty for none."""
+        from ._groups import current_group
+
+        return current_group(self)
+
+    @property
+    def code_bundle(self) -> CodeReference | None:
+        """Where a worker finds the code; None where only this process can run it."""
+        return self.attempt.code
+
+    @property
+    def run_start_time(self) -> dt.datetime:
+        """When the run began, in UTC: the same in every attempt of every task of the run."""
+        return dt.datetime.fromtimestamp(self.attempt.run_started_at, dt.timezone.utc)
+
+    # Of a process among those that a launcher such as torchrun or mpirun has started for one attempt.
+
+    @property
+    def rank(self) -> int:
+        """Number of this process among those of the attempt, from 0."""
+        return _launched("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", default=0)
+
+    @property
+    def world_size(self) -> int:
+        """How many processes the attempt has."""
+        return _launched("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", default=1)
+
+    @property
+    def local_rank(self) -> int:
+        """Number of this process among those of its machine, from 0."""
+        return _launched("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", default=0)
+
+    @property
+    def local_world_size(self) -> int:
+        """How many processes of the attempt run on this machine."""
+        return _launched("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", default=1)
+
+    @property
+    def node_rank(self) -> int:
+        """Number of this machine among those of the attempt, from 0."""
+        return _launched("GROUP_RANK", "NODE_RANK", "OMPI_COMM_WORLD_NODE_RANK", default=0)
+
+    def is_in_cluster(self) -> bool:
+        """Tell whether the attempt runs in a Kubernetes pod."""
+        return "KUBERNETES_SERVICE_HOST" in os.environ
+
+    @property
     def mode(self) -> str:
         """Where the attempt runs: ``local``."""
         return "local"
@@ -117,7 +181,12 @@ class TaskContext:
         """URI prefix for what the attempt writes."""
         return self.attempt.output_prefix
 
-    raw_output_prefix = raw_data_path = output_prefix
+    raw_output_prefix = raw_data_path = output_path = output_prefix
+
+    @property
+    def run_base_dir(self) -> str:
+        """URI prefix for what the whole run writes."""
+        return self.attempt.output_prefix.removesuffix(f"/{self.attempt.action}/{self.attempt.number}")
 
     @property
     def logging(self) -> logging.Logger:
@@ -126,12 +195,18 @@ class TaskContext:
 
         return logger
 
-    @functools.cached_property
+    @property
     def checkpoint(self) -> Checkpoint:
         """What the attempt before left, and what this one leaves for the next."""
-        from ._checkpoint import Checkpoint
+        if self.used_checkpoint is None:
+            from ._checkpoint import Checkpoint
 
-        return Checkpoint(self.app.storage, f"{self.output_prefix}/checkpoint", self.attempt.previous_checkpoint)
+            prefix = f"{self.output_prefix}/checkpoint"
+            self.used_checkpoint = Checkpoint(self.app.storage, prefix, self.attempt.previous_checkpoint)
+        return self.used_checkpoint
+
+    used_checkpoint: Checkpoint | None = None
+    """The same if the attempt has asked for it, else None."""
 
     @functools.cached_property
     def data(self) -> dict[str, Any]:
@@ -155,7 +230,7 @@ class TaskContext:
         """The secrets that the task may read."""
         from ._secrets import Secrets
 
-        return Secrets(self.app)
+        return Secrets(self.app, self.attempt.task.secrets)
 
     @functools.cached_property
     def stats(self) -> Stats:
@@ -186,17 +261,20 @@ class TaskContext:
         """The first deck."""
         return self.report.tab("default")
 
+    @functools.cached_property
+    def open_conditions(self) -> set[str]:
+        """Names of the conditions that it waits for."""
+        return set()
+
     def close(self) -> None:
         """Remove the folders that it made, if there are any."""
         if self._cleanup is not None:
             self._cleanup.cleanup()
-        checkpoint = self.__dict__.get("checkpoint")
-        if checkpoint is not None:
-            checkpoint.close()
+        if self.used_checkpoint is not None:
+            self.used_checkpoint.close()
 
 
-@dataclasses.dataclass(frozen=True)
-class ActionId:
+class ActionId(msgspec.Struct, frozen=True):
     """Identity of an action.
 
     Attributes:
@@ -232,6 +310,15 @@ class ExecutionId:
         return f"{self.project}/{self.domain}/{self.name}"
 
 
+def _launched(*names: str, default: int) -> int:
+    """Return a number that a launcher has put into the environment."""
+    for name in names:
+        value = os.environ.get(name, "")
+        if value.isdecimal():
+            return int(value)
+    return default
+
+
 def ctx() -> TaskContext | None:
     """Return the context of the running task; None outside of one."""
     state = STATE.get()
@@ -265,7 +352,7 @@ class OutsideContext:
         self.app = app
         self.execution_id = ExecutionId(app.settings.project, app.settings.domain, "local")
         self.task_id = None
-        self.output_prefix = self.raw_output_prefix = str(app.settings.home / "data")
+        self.output_prefix = self.raw_output_prefix = app.settings.path("data")
 
     @property
     def logging(self) -> logging.Logger:

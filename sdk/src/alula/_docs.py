@@ -35,6 +35,14 @@ class Documentation:
     source_code: SourceCode | None = None
 
 
+def as_documentation(docs: Documentation | str | None) -> Documentation | None:
+    """Take a text for the documentation that consists of it: its first line, and the rest."""
+    if not isinstance(docs, str):
+        return docs
+    first, _, rest = docs.strip().partition("\n")
+    return Documentation(first.strip(), rest.strip() or None)
+
+
 def parameter_descriptions(function: object) -> dict[str, str]:
     """Return the description of each parameter from a docstring in Google, NumPy, ReST or Epydoc style."""
     import inspect

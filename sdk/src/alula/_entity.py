@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from alula_kernel.contracts import CallFailedError, CallRequest
 from alula_kernel.errors import exception_for
+from alula_kernel.literals import Literal
 from alula_kernel.specs import EntityId, EntitySpec, EntityTarget, Overrides, Target
 
+from ._custom_context import added_context
+from ._groups import current_group
 from ._state import STATE
 
 if TYPE_CHECKING:
@@ -107,6 +110,11 @@ class Entity(ABC):
             known = self._id = (app, app.entities.identify(self))
         return known[1]
 
+    def adopt_id(self, app: App, entity_id: EntityId) -> None:
+        """Take the id that another process gave it, and stay alive as long as the application."""
+        self._id = (app, entity_id)
+        app.entities.adopt(self, entity_id)
+
     def target(self, app: App) -> Target:
         """Return what a node that calls it runs."""
         self.spec(app)
@@ -153,8 +161,25 @@ class Entity(ABC):
         values = compiled.bind_arguments(args, kwargs)
         compiled.check_complete(values)
         inputs = compiled.inputs_to_literals(values)
-        target, overrides = self.target(app), self._call_overrides()
-        return CallRequest(target=target, inputs=inputs, overrides=overrides, name=self.shown_name), compiled
+        return self.request(app, inputs, current_group(context), added_context(context)), compiled
+
+    def request(self, app: App, inputs: dict[str, Literal], group: str, context: dict[str, str]) -> CallRequest:
+        """Return what a call asks for.
+
+        Args:
+            app: The application.
+            inputs: The inputs.
+            group: Name under which people see the child together with others; empty for none.
+            context: What it adds to the custom context.
+        """
+        return CallRequest(
+            target=self.target(app),
+            inputs=inputs,
+            overrides=self._call_overrides(),
+            name=self.shown_name,
+            group=group,
+            context=context,
+        )
 
     def _call_overrides(self) -> Overrides | None:
         return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
@@ -11,9 +13,10 @@ from alula_kernel.errors import UnknownNameError, UsageError
 from alula_kernel.specs import INLINE_BYTES_LIMIT
 
 from ._cache import Cache, CacheRequest, as_cache
-from ._docs import Documentation
+from ._docs import Documentation, as_documentation
 from ._overrides import Duration, RetryStrategy, Timeout
 from ._resources import Resources
+from ._reuse import ReusePolicy
 from ._state import call_site
 from ._task import FunctionTask, Task, TaskSettings
 
@@ -39,6 +42,7 @@ class _Fields:
     cache: CacheRequest = "disable"
     plugin_config: Any = None
     queue: str | None = None
+    reusable: ReusePolicy | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,17 +59,19 @@ class TaskEnvironment(_Fields):
         resources: Resources of each task.
         interruptible: Whether its tasks may run on capacity that can be taken away.
         image: Image of its tasks.
-        include: Files that belong to its code.
+        include: Files, folders and patterns of them that belong to its code, seen from the folder of this source file.
         cache: How outputs are cached; ``"disable"`` if nothing is said.
         plugin_config: Config of a plugin, which decides what kind of tasks they become.
         queue: Queue of its tasks.
+        reusable: How worker processes are kept for its tasks; without it each attempt gets a new one.
 
     Raises:
-        UsageError: The name or the description cannot be one.
+        UsageError: The name or the description cannot be one, or workers are to be kept for a plugin's tasks.
     """
 
     name: str = dataclasses.field(kw_only=False)
     _tasks: list[Task] = dataclasses.field(init=False, repr=False, compare=False, default_factory=list)
+    _folder: str = dataclasses.field(init=False, repr=False, compare=False, default="")
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -82,6 +88,18 @@ class TaskEnvironment(_Fields):
         if self.description is not None and len(self.description) > 255:
             raise UsageError(f"the description of environment {self.name!r} has more than 255 characters")
         as_cache(self.cache, where=f"environment {self.name!r}")
+        if self.reusable is not None and self.plugin_config is not None:
+            raise UsageError(
+                f"environment {self.name!r} has both reusable and plugin_config, and plugins start workers of their own",
+                hint="Leave one of them out.",
+                location=call_site(),
+            )
+        if self.include:
+            object.__setattr__(self, "_folder", os.path.dirname(call_site().rpartition(":")[0]))
+
+    def included_paths(self) -> tuple[str, ...]:
+        """The files and folders that belong to its code, from the folder of the file that makes the environment."""
+        return tuple(os.path.join(self._folder, path) for path in self.include)
 
     @overload
     def task(self, _func: Callable[P, R], /) -> FunctionTask[P, R]: ...
@@ -94,7 +112,7 @@ class TaskEnvironment(_Fields):
         cache: CacheRequest | None = None,
         retries: int | RetryStrategy = 0,
         timeout: Duration | Timeout | None = 0,
-        docs: Documentation | None = None,
+        docs: Documentation | str | None = None,
         pod_template: Any = None,
         report: bool = False,
         interruptible: bool | None = None,
@@ -114,7 +132,7 @@ class TaskEnvironment(_Fields):
         cache: CacheRequest | None = None,
         retries: int | RetryStrategy = 0,
         timeout: Duration | Timeout | None = 0,
-        docs: Documentation | None = None,
+        docs: Documentation | str | None = None,
         pod_template: Any = None,
         report: bool = False,
         interruptible: bool | None = None,
@@ -133,7 +151,8 @@ class TaskEnvironment(_Fields):
             cache: How outputs are cached.
             retries: Retries after any exception but `NonRecoverableError`, or a `RetryStrategy` with delays.
             timeout: Limit of one attempt, as seconds or timedelta, or a `Timeout`; 0 is none.
-            docs: Its documentation; the docstring is used if it is not given.
+            docs: Its documentation, or text of which the first line is the short description; the docstring is used
+                if it is not given.
             pod_template: Pod that it runs in.
             report: Whether it writes an HTML report.
             interruptible: Whether it may run on capacity that can be taken away.
@@ -150,6 +169,17 @@ class TaskEnvironment(_Fields):
         """
 
         def decorate(function: Callable[..., Any]) -> FunctionTask[Any, Any]:
+            if (
+                self.reusable is not None
+                and self.reusable.concurrency > 1
+                and not inspect.iscoroutinefunction(function)
+            ):
+                raise UsageError(
+                    f"{function.__qualname__} is a plain function, and environment {self.name!r} lets a worker run "
+                    f"{self.reusable.concurrency} attempts at a time",
+                    hint="Make it `async def`, or use an environment with ReusePolicy(concurrency=1).",
+                    location=call_site(),
+                )
             settings = TaskSettings(
                 cache=as_cache(self.cache if cache is None else cache, where=function.__qualname__),
                 retries=retries,
@@ -161,11 +191,12 @@ class TaskEnvironment(_Fields):
                 secret_requests=_secrets(self.secrets),
                 pod_template=pod_template or self.pod_template,
                 report=report,
-                docs=docs,
+                docs=as_documentation(docs),
                 max_inline_bytes=max_inline_io_bytes,
                 queue=queue or self.queue or "",
                 environment_name=self.name,
                 short_name=short_name or "",
+                reuse=self.reusable,
             )
             made: type[FunctionTask[Any, Any]] = FunctionTask
             if self.plugin_config is not None:

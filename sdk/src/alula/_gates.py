@@ -7,19 +7,25 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from alula_kernel.contracts import CallFailedError, ConversionContext, Converter
+from alula_kernel.contracts import CallFailedError, Converter
 from alula_kernel.engine import GateKeeper, GateRequest
 from alula_kernel.errors import ActionError, CompileError, ValueConversionError
 from alula_kernel.literals import Literal
 from alula_kernel.specs import Binding, GateTarget
-from alula_kernel.types import NONE, display
+from alula_kernel.types import NONE, LiteralType, display
 
 from ._compile import Compilation, NodeBuilder
 from ._promise import Promise, VoidPromise
+from ._signals import Answer, Question
 from ._state import STATE, call_site
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ._app import App
+
+_POLL_SECONDS = 0.2
+"""How often another process's answer is looked for."""
 
 
 def _compilation(what: str) -> Compilation:
@@ -102,7 +108,7 @@ class TextAnswer(str):
 
 
 class LocalGateKeeper(GateKeeper):
-    """Answers gates from the application's answers, else by asking on the terminal.
+    """Answers gates from the application's answers, else from the terminal or from another process.
 
     Args:
         app: The application.
@@ -111,73 +117,128 @@ class LocalGateKeeper(GateKeeper):
     def __init__(self, app: App) -> None:
         self._app = app
 
+    def opened(self, request: GateRequest) -> None:
+        if request.signal not in self._app.answers:
+            self._app.signals.ask(_question(request))
+
+    def closed(self, request: GateRequest) -> None:
+        if request.signal not in self._app.answers:
+            self._app.signals.withdraw(_question(request))
+
     async def approved(self, request: GateRequest) -> bool:
         if request.signal in self._app.answers:
             answer = self._app.answers[request.signal]
-            if isinstance(answer, TextAnswer):
-                answer = self._read(answer, self._app.registry.converter(bool), request)
-            return bool(answer)
+            return bool(self._read(Answer(str(answer), True), request) if isinstance(answer, TextAnswer) else answer)
         shown = ""
         if request.value is not None and request.type is not None:
             converter = self._converter(request)
-            shown = f" {converter.to_text(converter.to_python(request.value, self._context()))}"
+            shown = f" {converter.to_text(converter.to_python(request.value, self._app.conversion))}"
         while True:
-            answer = (await self._ask(request, f"Approve {request.signal!r}{shown}? [Y/n] ")).strip().lower()
-            if answer in {"", "y", "yes", "n", "no"}:
-                return answer in {"", "y", "yes"}
+            given = await self._ask(request, f"Approve {request.signal!r}{shown}? [Y/n] ")
+            if not given.text:
+                return bool(given.value)
+            text = given.value.strip().lower()
+            if text in {"", "y", "yes", "true", "n", "no", "false"}:
+                return text in {"", "y", "yes", "true"}
 
     async def value(self, request: GateRequest) -> Literal:
         converter = self._converter(request)
         if request.signal in self._app.answers:
             answer = self._app.answers[request.signal]
             if isinstance(answer, TextAnswer):
-                answer = self._read(answer, converter, request)
-            return converter.to_literal(answer, self._context())
+                answer = self._read(Answer(str(answer), True), request)
+            return converter.to_literal(answer, self._app.conversion)
+        asked = request.prompt or request.signal
         while True:
-            text = await self._ask(request, f"{request.signal} ({display(request.type or NONE)}): ")
+            given = await self._ask(request, f"{asked} ({display(request.type or NONE)}): ")
             try:
-                return converter.to_literal(converter.from_text(text, self._context()), self._context())
+                return converter.to_literal(self._read(given, request), self._app.conversion)
             except ValueConversionError as problem:
                 print(problem, file=sys.stderr)  # noqa: T201 - a dialogue with the person at the terminal
 
-    def _read(self, answer: TextAnswer, converter: Converter[Any], request: GateRequest) -> Any:
-        try:
-            return converter.from_text(str(answer), self._context())
-        except ValueConversionError as problem:
-            raise problem.within(f"answer to {request.signal!r}") from None
+    def _read(self, answer: Answer, request: GateRequest) -> Any:
+        return answer_value(self._app, request.gate, request.type, request.signal, answer)
 
     def _converter(self, request: GateRequest) -> Converter[Any]:
         registry = self._app.registry
         return registry.converter(registry.python_type(request.type or NONE))
 
-    def _context(self) -> ConversionContext:
-        return self._app.conversion
-
-    async def _ask(self, request: GateRequest, prompt: str) -> str:
-        """Read a line from the terminal in a thread that nobody waits for, so that a timeout can end the wait."""
+    async def _ask(self, request: GateRequest, prompt: str) -> Answer:
+        """Wait for a line from the terminal, or an answer from another process."""
         import asyncio
 
-        if not sys.stdin or not sys.stdin.isatty():
-            line = sys.stdin.readline() if sys.stdin else ""
-            if line:
-                return line.rstrip("\n")
-            message = (
-                f"nobody is there to answer {request.signal!r}: the input is not a terminal. Give the answer beforehand, "
-                f"with `alula run --answer {request.signal}=...`."
-            )
-            raise CallFailedError(ActionError(code="GateUnanswered", message=message, recoverable=False))
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[str] = loop.create_future()
+        answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        if sys.stdin and sys.stdin.isatty():
+            if request.description:
+                print(request.description, file=sys.stderr)  # noqa: T201 - a dialogue with the person at the terminal
+            _read_line(prompt, answered)
+        elif request.gate == "condition":
+            how = f"alula signal {request.run} {request.signal} VALUE"
+            print(f"{prompt.strip()} to be answered by: {how}", file=sys.stderr)  # noqa: T201 - the same
+        else:
+            return Answer(_line_of_input(request), True)
+        question = _question(request)
+        while True:
+            given = self._app.signals.answer_to(question)
+            if given is not None:
+                return given
+            await asyncio.wait([answered], timeout=_POLL_SECONDS)
+            if answered.done():
+                return Answer(answered.result(), True)
 
-        def read() -> None:
-            try:
-                line = input(prompt)
-            except (EOFError, OSError, ValueError):  # the terminal was closed
-                line = ""
-            try:
-                loop.call_soon_threadsafe(lambda: None if answered.done() else answered.set_result(line))
-            except RuntimeError:  # the run has ended without the answer
-                pass
 
-        threading.Thread(target=read, name="alula-gate", daemon=True).start()
-        return await answered
+def answer_value(app: App, gate: str, answer_type: LiteralType | None, name: str, answer: Answer) -> Any:
+    """Return an answer as a value of the type that a gate wants.
+
+    Raises:
+        ValueConversionError: It is none.
+    """
+    python_type = bool if gate == "approve" else app.registry.python_type(answer_type or NONE)
+    converter = app.registry.converter(python_type)
+    try:
+        if answer.text:
+            return converter.from_text(answer.value, app.conversion)
+        return converter.from_plain(answer.value, app.conversion)
+    except ValueConversionError as problem:
+        raise problem.within(f"answer to {name!r}") from None
+
+
+def _question(request: GateRequest) -> Question:
+    return Question(
+        run=request.run,
+        action=request.action,
+        gate=request.gate,
+        name=request.signal,
+        type=request.type,
+        prompt=request.prompt,
+        description=request.description,
+    )
+
+
+def _line_of_input(request: GateRequest) -> str:
+    """Read a line of an input that is not a terminal."""
+    line = sys.stdin.readline() if sys.stdin else ""
+    if line:
+        return line.rstrip("\n")
+    message = (
+        f"nobody is there to answer {request.signal!r}: the input is not a terminal. Give the answer beforehand, "
+        f"with `alula run --answer {request.signal}=...`."
+    )
+    raise CallFailedError(ActionError(code="GateUnanswered", message=message, recoverable=False))
+
+
+def _read_line(prompt: str, answered: asyncio.Future[str]) -> None:
+    """Read a line from the terminal in a thread that nobody waits for, so that the wait can end without it."""
+    loop = answered.get_loop()
+
+    def read() -> None:
+        try:
+            line = input(prompt)
+        except (EOFError, OSError, ValueError):  # the terminal was closed
+            line = ""
+        try:
+            loop.call_soon_threadsafe(lambda: None if answered.done() else answered.set_result(line))
+        except RuntimeError:  # the run has ended without the answer
+            pass
+
+    threading.Thread(target=read, name="alula-gate", daemon=True).start()

@@ -1,14 +1,25 @@
-"""Descriptions of container images, in the words of both generations.
+"""Descriptions of images, in the words of both generations.
 
-A description is part of a task's spec and decides nothing in a local run, which uses the Python that is there.
+Both make an `alula_kernel.images.ImageDescription`, which is part of a task's spec. Where there are no containers, it
+becomes a virtual environment for the task's processes; a run in one process uses the Python that is there.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ._state import call_site
+
+if TYPE_CHECKING:
+    from alula_kernel.images import ImageDescription, Layer
+
+_PROGRAM_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_Texts = str | Sequence[str] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,29 +28,29 @@ class ImageSpec:
 
     Attributes:
         name: Its name.
-        python_version: Version of Python, as ``3.11``.
+        python_version: Version of Python, as ``3.11``; None for that of the program, or of the base image.
         builder: What builds it.
-        source_root: Folder of the code that is copied into it.
+        source_root: Folder of the code; copied into it where `source_copy_mode` says so.
         env: Environment variables.
         registry: Where it is kept.
         packages: Python packages, as pip takes them.
         conda_packages: Conda packages.
         conda_channels: Conda channels.
-        requirements: Path of a requirements file.
+        requirements: Path of a requirements file, a ``pyproject.toml`` or a ``uv.lock`` beside one.
         apt_packages: Debian packages.
         cuda: Version of CUDA.
         cudnn: Version of cuDNN.
-        base_image: The image that it starts from.
+        base_image: The image that it starts from; what another `ImageSpec` says comes first then.
         platform: Its platform, as ``linux/amd64``.
         pip_index: URL of a package index.
         pip_extra_index_url: More package indexes.
-        pip_secret_mounts: Secrets that installing needs.
+        pip_secret_mounts: Secrets that installing needs, as pairs of their file here and their path in the image.
         pip_extra_args: More arguments of pip.
         registry_config: Path of a registry configuration.
         entrypoint: Its entry point.
         commands: Commands run at its end.
         tag_format: How its tag is made.
-        source_copy_mode: Which code is copied into it.
+        source_copy_mode: Which code is copied into it; None for none.
         copy: Files and folders that are copied into it.
         python_exec: Path of Python in it.
         runtime_packages: Packages installed when it starts.
@@ -76,6 +87,10 @@ class ImageSpec:
     runtime_packages: Sequence[str] | None = None
     builder_options: Mapping[str, Any] | None = None
     builder_config: Mapping[str, Any] | None = None
+    _beside: str = dataclasses.field(init=False, repr=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_beside", _callers_folder())
 
     def with_packages(self, packages: str | Sequence[str]) -> ImageSpec:
         """Add Python packages."""
@@ -98,17 +113,88 @@ class ImageSpec:
         return self._with("runtime_packages", runtime_packages)
 
     def _with(self, field: str, added: str | Sequence[str]) -> ImageSpec:
-        more = [added] if isinstance(added, str) else list(added)
-        changes: dict[str, Any] = {field: [*(getattr(self, field) or ()), *more]}
+        changes: dict[str, Any] = {field: [*(getattr(self, field) or ()), *_texts(added)]}
         return dataclasses.replace(self, **changes)
 
     def is_container(self) -> bool:
-        """Tell whether code of the image may be imported here: True, as a local run uses the Python that is there."""
+        """Tell whether code of the image may be imported here: True, as imports of other tasks' packages fail by themselves."""
         return True
 
+    def image_name(self) -> str:
+        """Return its reference: registry, name, and a tag that follows from the content.
+
+        Raises:
+            UsageError: A file that it names cannot be read, or it cannot be described.
+        """
+        return self.description().reference
+
+    def description(self) -> ImageDescription:
+        """Return the description that is part of a task's spec. Files that it names are read now.
+
+        Raises:
+            UsageError: A file that it names cannot be read, or an index URL holds a password.
+        """
+        from msgspec.structs import replace
+
+        from alula_kernel.images import AptPackages, Commands, CondaPackages, EnvVars, ImageDescription
+
+        from . import _image_layers as make
+
+        before = self.base_image.description() if isinstance(self.base_image, ImageSpec) else ImageDescription()
+        base = make.base_image(self.cuda, self.cudnn) or (self.base_image if isinstance(self.base_image, str) else "")
+        layers: list[Layer] = []
+        if self.apt_packages:
+            layers.append(AptPackages(_texts(self.apt_packages)))
+        if self.conda_packages:
+            layers.append(CondaPackages(_texts(self.conda_packages), _texts(self.conda_channels)))
+        if self.env:
+            layers.append(EnvVars(dict(self.env)))
+        options = make.installs(
+            self.pip_index,
+            self.pip_extra_index_url,
+            extra_args=self.pip_extra_args,
+            secret_mounts=self.pip_secret_mounts,
+        )
+        if self.requirements:
+            layers.append(make.requirements_layer(self.requirements, options, self._beside))
+        if self.packages:
+            layers.append(make.packages_layer(_texts(self.packages), options))
+        copied = [self.source_root] if self.source_root and self.source_copy_mode is not None else []
+        layers += [make.copied_files(path, path, self._beside) for path in [*copied, *_texts(self.copy)]]
+        if self.commands:
+            layers.append(Commands(_texts(self.commands)))
+        python = self.python_version or before.python_version
+        return replace(
+            before,
+            base=base or before.base,
+            python_version=python or ("" if base or before.base else _PROGRAM_PYTHON),
+            layers=(*before.layers, *layers),
+            runtime_packages=(*before.runtime_packages, *_texts(self.runtime_packages)),
+            entrypoint=_texts(self.entrypoint) or before.entrypoint,
+            platforms=(self.platform,) if self.platform else before.platforms,
+            registry=self.registry or before.registry,
+            name=self.name,
+            builder=self.builder or before.builder,
+        )
+
     def __str__(self) -> str:
-        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self) if field.init)
         return f"ImageSpec({', '.join(f'{name}={value!r}' for name, value in fields if value is not None)})"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """One layer as its author wrote it; files that it names are read when a description is made.
+
+    Attributes:
+        kind: Name of the function of `_image_layers` that makes it.
+        arguments: What that function is given.
+        beside: Folder of the file in which it was written, if the function reads files.
+    """
+
+    kind: str
+    arguments: tuple[Any, ...]
+    beside: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,9 +205,9 @@ class Image:
         base_image: The image that it starts from; None for one with Python and Alula.
         registry: Where it is kept.
         name: Its name.
-        python_version: Version of Python, as ``(3, 12)``; None for that of the program.
+        python_version: Version of Python, as ``(3, 12)``; None for that of the program, or of the base image.
         platform: Its platforms, as ``("linux/amd64",)``.
-        layers: What is done on top, in order: the kind of each layer and its arguments.
+        layers: What is done on top, in order.
     """
 
     base_image: str | None = None
@@ -129,7 +215,7 @@ class Image:
     name: str | None = None
     python_version: tuple[int, int] | None = None
     platform: tuple[str, ...] = ("linux/amd64",)
-    layers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    layers: tuple[_Step, ...] = ()
 
     @classmethod
     def from_debian_base(
@@ -150,9 +236,10 @@ class Image:
 
     @classmethod
     def from_dockerfile(cls, file: Path | str, registry: str, name: str, platform: Any = None) -> Image:
-        """Describe an image by its Dockerfile."""
+        """Describe an image by its Dockerfile, to which nothing can be added."""
         platforms = (platform,) if isinstance(platform, str) else tuple(platform or ("linux/amd64",))
-        return cls(None, registry, name, None, platforms, (("dockerfile", (str(file),)),))
+        step = _Step("dockerfile_layer", (str(file),), _callers_folder())
+        return cls(None, registry, name, None, platforms, (step,))
 
     @classmethod
     def from_uv_script(
@@ -163,51 +250,162 @@ class Image:
         registry: str | None = None,
         python_version: tuple[int, int] | None = None,
         platform: tuple[str, ...] | None = None,
+        **installing: Any,
     ) -> Image:
-        """Install what the inline metadata of a script asks for (PEP 723)."""
-        layers = (("uv_script", (str(script),)),)
-        return cls(None, registry, name, python_version, platform or ("linux/amd64",), layers)
+        """Install what the inline metadata of a script asks for (PEP 723).
 
-    def with_pip_packages(self, *packages: str, extra_args: str | None = None) -> Image:
-        """Install Python packages."""
-        return self._layer("pip", *packages, *((extra_args,) if extra_args else ()))
+        Args:
+            script: Path of the script.
+            name: Name of the image.
+            registry: Where it is kept.
+            python_version: Version of Python.
+            platform: Its platforms.
+            installing: As `with_pip_packages` takes them.
+        """
+        begun = cls(None, registry, name, python_version, platform or ("linux/amd64",))
+        return begun._install("script_layer", str(script), **installing)
 
-    def with_requirements(self, file: Path | str) -> Image:
-        """Install what a requirements file lists."""
-        return self._layer("requirements", str(file))
+    def with_pip_packages(
+        self,
+        *packages: str,
+        index_url: str | None = None,
+        extra_index_urls: _Texts = None,
+        pre: bool = False,
+        extra_args: str | None = None,
+        secret_mounts: Any = None,
+    ) -> Image:
+        """Install Python packages.
 
-    def with_uv_project(self, pyproject_file: Path | str, uvlock: Path | None = None) -> Image:
-        """Install the dependencies of a project, as locked by uv."""
-        return self._layer("uv_project", str(pyproject_file), *((str(uvlock),) if uvlock else ()))
+        Args:
+            packages: The packages, as pip takes them.
+            index_url: The package index; None for the installer's default.
+            extra_index_urls: More indexes.
+            pre: Whether versions before a release are taken.
+            extra_args: More arguments of the installer.
+            secret_mounts: Secrets that installing needs: names or `Secret` objects.
+        """
+        return self._install(
+            "packages_layer",
+            packages,
+            index_url=index_url,
+            extra_index_urls=extra_index_urls,
+            pre=pre,
+            extra_args=extra_args,
+            secret_mounts=secret_mounts,
+        )
+
+    def with_requirements(self, file: Path | str, **installing: Any) -> Image:
+        """Install what a requirements file lists.
+
+        Args:
+            file: Path of the file.
+            installing: As `with_pip_packages` takes them.
+        """
+        return self._install("requirements_layer", str(file), **installing)
+
+    def with_uv_project(self, pyproject_file: Path | str, uvlock: Path | None = None, **installing: Any) -> Image:
+        """Install the dependencies of a project, as locked by uv.
+
+        Args:
+            pyproject_file: Path of its ``pyproject.toml``.
+            uvlock: Path of its lock file; None for ``uv.lock`` beside it, if there is one.
+            installing: As `with_pip_packages` takes them.
+        """
+        return self._install("project_layer", str(pyproject_file), str(uvlock or ""), **installing)
 
     def with_apt_packages(self, *packages: str) -> Image:
         """Install Debian packages."""
-        return self._layer("apt", *packages)
+        return self._layer("apt_layer", packages)
 
     def with_commands(self, commands: Sequence[str]) -> Image:
         """Run commands."""
-        return self._layer("commands", *commands)
+        return self._layer("commands_layer", _texts(commands))
 
     def with_env_vars(self, env_vars: Mapping[str, str]) -> Image:
         """Set environment variables."""
-        return self._layer("env", *(f"{name}={value}" for name, value in env_vars.items()))
+        return self._layer("env_layer", tuple(env_vars.items()))
 
     def with_source_file(self, src: Path | str | Sequence[Path], dst: str = ".") -> Image:
-        """Copy files."""
+        """Copy files into a folder."""
         files = [src] if isinstance(src, (Path, str)) else src
-        return self._layer("copy", *(str(file) for file in files), dst)
+        image = self
+        for file in files:
+            image = image._layer("copied_files", str(file), f"{dst}/{Path(file).name}")
+        return image
 
-    def with_source_folder(self, src: Path | str, dst: str = ".") -> Image:
-        """Copy a folder."""
-        return self._layer("copy", str(src), dst)
+    def with_source_folder(self, src: Path | str, dst: str = ".", copy_contents_only: bool = False) -> Image:
+        """Copy a folder into a folder, or what is in it."""
+        return self._layer("copied_files", str(src), dst if copy_contents_only else f"{dst}/{Path(src).name}")
 
     def with_workdir(self, workdir: str) -> Image:
         """Set the working directory."""
-        return self._layer("workdir", workdir)
+        return self._layer("workdir_layer", workdir)
 
     def clone(self, **changes: Any) -> Image:
         """Return a copy with other attributes."""
         return dataclasses.replace(self, **changes)
 
-    def _layer(self, kind: str, *arguments: str) -> Image:
-        return dataclasses.replace(self, layers=(*self.layers, (kind, arguments)))
+    @property
+    def uri(self) -> str:
+        """Its reference: registry, name, and a tag that follows from the content; the base itself if nothing is added.
+
+        Raises:
+            UsageError: A file that it names cannot be read.
+        """
+        return self.description().reference if self.layers or not self.base_image else self.base_image
+
+    def description(self) -> ImageDescription:
+        """Return the description that is part of a task's spec. Files that it names are read now.
+
+        Raises:
+            UsageError: A file that it names cannot be read, or an index URL holds a password.
+        """
+        from alula_kernel.images import ImageDescription
+
+        python = ".".join(map(str, self.python_version)) if self.python_version else ""
+        return ImageDescription(
+            base=self.base_image or "",
+            python_version=python or ("" if self.base_image else _PROGRAM_PYTHON),
+            layers=tuple(self._made()),
+            platforms=self.platform,
+            registry=self.registry or "",
+            name=self.name or "",
+        )
+
+    def _made(self) -> Iterator[Layer]:
+        from . import _image_layers
+
+        for step in self.layers:
+            function: Callable[..., Layer] = getattr(_image_layers, step.kind)
+            yield function(*step.arguments, *((step.beside,) if step.beside else ()))
+
+    def _install(
+        self,
+        kind: str,
+        *arguments: Any,
+        index_url: str | None = None,
+        extra_index_urls: _Texts = None,
+        pre: bool = False,
+        extra_args: str | None = None,
+        secret_mounts: Any = None,
+    ) -> Image:
+        from ._image_layers import installs
+
+        options = installs(index_url, extra_index_urls, pre=pre, extra_args=extra_args, secret_mounts=secret_mounts)
+        return self._layer(kind, *arguments, options)
+
+    def _layer(self, kind: str, *arguments: Any) -> Image:
+        beside = _callers_folder() if kind in _READ_FILES else ""
+        return dataclasses.replace(self, layers=(*self.layers, _Step(kind, arguments, beside)))
+
+
+_READ_FILES = frozenset({"requirements_layer", "project_layer", "script_layer", "dockerfile_layer", "copied_files"})
+
+
+def _callers_folder() -> str:
+    return os.path.dirname(call_site().rpartition(":")[0])
+
+
+def _texts(texts: _Texts) -> tuple[str, ...]:
+    """Return one text or many as a tuple."""
+    return (texts,) if isinstance(texts, str) else tuple(texts or ())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
+import os
 import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from alula_kernel.contracts import ConversionContext, Converter
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError, ValueConversionError
@@ -28,8 +30,7 @@ MISSING: Any = inspect.Parameter.empty
 """Marks an input without a default."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PythonInterface:
+class PythonInterface(msgspec.Struct, frozen=True):
     """Inputs and outputs as Python knows them.
 
     Attributes:
@@ -72,7 +73,7 @@ class PythonInterface:
 
     def without_inputs(self, names: typing.Container[str]) -> PythonInterface:
         """Return the interface without some of the inputs."""
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             self,
             inputs={k: v for k, v in self.inputs.items() if k not in names},
             defaults={k: v for k, v in self.defaults.items() if k not in names},
@@ -118,7 +119,7 @@ def function_interface(
         if parameter.name not in hints and not pickle_untyped:
             raise CompileError(
                 f"parameter {parameter.name!r} of {name} has no type annotation",
-                hint=f"Write `{parameter.name}: <type>`, or pass pickle_untyped=True.",
+                hint=f"Write `{parameter.name}: <type>`, or `{parameter.name}: Pickle` for anything, pickled.",
                 location=where,
             )
         inputs[parameter.name] = _explicit_type(hints.get(parameter.name, MISSING))
@@ -224,7 +225,7 @@ class CompiledInterface:
         UsageError: A type has no transformer, or a default does not fit its type; the message names the variable.
     """
 
-    __slots__ = ("context", "inputs", "interface", "outputs", "python", "where")
+    __slots__ = ("_only_output", "context", "inputs", "interface", "outputs", "python", "where")
 
     def __init__(
         self,
@@ -245,6 +246,9 @@ class CompiledInterface:
             name: _converter(registry, python_type, f"output {name!r} of {where}", location)
             for name, python_type in python.outputs.items()
         }
+        # What most functions return: one value, which is the output.
+        alone = len(self.outputs) == 1 and python.output_tuple is None
+        self._only_output = next(iter(self.outputs.items())) if alone else None
         self.interface = Interface(
             {name: self._variable(name, converter) for name, converter in self.inputs.items()},
             {name: Variable(converter.literal_type) for name, converter in self.outputs.items()},
@@ -340,14 +344,13 @@ class CompiledInterface:
         Raises:
             ValueConversionError: It does not fit what is declared; the message names the output.
         """
-        outputs = self.outputs
-        if len(outputs) == 1 and self.python.output_tuple is None:
-            for name, converter in outputs.items():
-                try:
-                    return {name: converter.to_literal(result, context)}
-                except ValueConversionError as problem:
-                    raise _at(problem, f"output {name!r} of {self.where}") from None
-        literals = {}
+        if self._only_output is not None:
+            name, converter = self._only_output
+            try:
+                return {name: converter.to_literal(result, context)}
+            except ValueConversionError as problem:
+                raise _at(problem, f"output {name!r} of {self.where}") from None
+        outputs, literals = self.outputs, {}
         for name, value in self.python.unpack(result, self.where).items():
             try:
                 literals[name] = outputs[name].to_literal(value, context)
@@ -395,14 +398,11 @@ def module_name(function: Callable[..., Any]) -> str:
 
 def module_name_of_file(filename: str) -> str:
     """Return the dotted name of a source file, seen from the first parent folder without ``__init__.py``."""
-    from pathlib import Path
-
-    path = Path(filename).resolve()
-    parts = [path.stem]
-    folder = path.parent
-    while (folder / "__init__.py").exists():
-        parts.insert(0, folder.name)
-        folder = folder.parent
+    folder, name = os.path.split(os.path.realpath(filename))
+    parts = [os.path.splitext(name)[0]]
+    while os.path.exists(os.path.join(folder, "__init__.py")):
+        folder, name = os.path.split(folder)
+        parts.insert(0, name)
     if parts[-1] == "__init__" and len(parts) > 1:
         parts.pop()
     return ".".join(parts)

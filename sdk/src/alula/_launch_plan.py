@@ -6,9 +6,11 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from alula_kernel.errors import TypeMismatchError, UnknownNameError, UsageError, ValueConversionError
 from alula_kernel.literals import Literal
-from alula_kernel.specs import Interface, LaunchPlanSpec, ScheduleSpec
+from alula_kernel.specs import EntitySpec, Interface, LaunchPlanSpec, ScheduleSpec
 from alula_kernel.types import DATETIME, UnionOf
 
 from ._entity import Entity
@@ -167,9 +169,7 @@ class LaunchPlan(Entity):
     @property
     def python_interface(self) -> PythonInterface:
         whole = self.workflow.python_interface
-        import dataclasses
-
-        merged = dataclasses.replace(whole, defaults={**whole.defaults, **self.default_inputs})
+        merged = replace(whole, defaults={**whole.defaults, **self.default_inputs})
         return merged.without_inputs(self.fixed_inputs)
 
     @property
@@ -235,6 +235,15 @@ class LaunchPlan(Entity):
         self._spec = (app, spec)
         app.entities.add(spec)
         return spec
+
+    def documented_spec(self, app: App) -> EntitySpec:
+        """Return what is registered.
+
+        Raises:
+            UsageError: Its schedule cannot fire by itself, see `check_schedule`.
+        """
+        self.check_schedule()
+        return super().documented_spec(app)
 
     def _literals(self, app: App, values: Mapping[str, Any], kind: str) -> dict[str, Literal]:
         converters = self.workflow.compiled(app).inputs

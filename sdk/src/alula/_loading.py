@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 from importlib.machinery import SourceFileLoader
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,21 +31,21 @@ def load(target: str) -> ModuleType:
         UsageError: There is no such file.
         ScriptError: It cannot be loaded; the message holds the user's own traceback.
     """
-    path = Path(target)
-    if path.is_dir():
+    if os.path.isdir(target):
         raise UsageError(f"{target} is a folder", hint="Give a Python file in it, or a module with -m.")
-    if path.exists():
-        return load_file(path)
+    if os.path.exists(target):
+        return load_file(target)
     if "/" not in target and not target.endswith(".py") and all(p.isidentifier() for p in target.split(".")):
         return load_module(target)
+    folder = os.path.dirname(target)
     try:
-        known = [found.name for found in (path.parent).glob("*.py")]
+        known = [os.path.join(folder, name) for name in os.listdir(folder or ".") if name.endswith(".py")]
     except OSError:
         known = []
-    raise UnknownNameError.among("file", target, [str(path.parent / name) for name in known])
+    raise UnknownNameError.among("file", target, known)
 
 
-def load_file(path: Path) -> ModuleType:
+def load_file(path: str | os.PathLike[str]) -> ModuleType:
     """Import a file under the name that an import from its package root would give.
 
     The package root, the first folder upwards without ``__init__.py``, comes first on ``sys.path``. So entities have the
@@ -56,26 +55,27 @@ def load_file(path: Path) -> ModuleType:
         UsageError: It is no Python file, or its name is that of another module in use.
         ScriptError: It cannot be loaded.
     """
-    path = path.resolve()
-    if path.suffix != ".py":
-        raise UsageError(f"{path.name} is not a Python file", hint="Its name must end in .py.")
-    name = module_name_of_file(str(path))
+    path = os.path.realpath(path)
+    filename = os.path.basename(path)
+    if not filename.endswith(".py"):
+        raise UsageError(f"{filename} is not a Python file", hint="Its name must end in .py.")
+    name = module_name_of_file(path)
     if name in sys.stdlib_module_names:
         raise UsageError(
-            f"{path.name} has the name of the module {name!r} of Python's standard library, which could not be imported then",
+            f"{filename} has the name of the module {name!r} of Python's standard library, which could not be imported then",
             hint="Rename the file.",
         )
-    _put_first(str(_package_root(path)))
+    _put_first(package_root(path))
     known = sys.modules.get(name)
     if known is not None:
         if _is_from(known, path):
             return known
-        raise UsageError(f"{path.name} has the name of the module {name!r}, which is in use", hint="Rename the file.")
+        raise UsageError(f"{filename} has the name of the module {name!r}, which is in use", hint="Rename the file.")
     try:
         return _execute(name, path)
     except BaseException as failure:  # noqa: BLE001 - the user's file may raise anything
         sys.modules.pop(name, None)
-        raise _script_error(failure, path.name) from None
+        raise _script_error(failure, filename) from None
 
 
 def load_module(name: str) -> ModuleType:
@@ -99,11 +99,16 @@ def load_module(name: str) -> ModuleType:
         raise _script_error(failure, name) from None
 
 
-def _package_root(path: Path) -> Path:
-    folder = path.parent
-    while (folder / "__init__.py").exists():
-        folder = folder.parent
+def package_root(path: str) -> str:
+    """Return the first folder around a source file that is not a package."""
+    folder = os.path.dirname(path)
+    while _is_package(folder):
+        folder = os.path.dirname(folder)
     return folder
+
+
+def _is_package(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, "__init__.py"))
 
 
 def _put_first(folder: str) -> None:
@@ -111,20 +116,20 @@ def _put_first(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
-def _is_from(module: ModuleType, path: Path) -> bool:
+def _is_from(module: ModuleType, path: str) -> bool:
     filename = getattr(module, "__file__", None)
-    return filename is not None and os.path.realpath(filename) == str(path)
+    return filename is not None and os.path.realpath(filename) == path
 
 
-def _execute(name: str, path: Path) -> ModuleType:
+def _execute(name: str, path: str) -> ModuleType:
     from importlib.util import module_from_spec, spec_from_file_location
 
     parent = name.rpartition(".")[0]
-    if parent and (path.parent / "__init__.py").exists():
+    if parent and _is_package(os.path.dirname(path)):
         importlib.import_module(parent)
         if name in sys.modules:
             return sys.modules[name]
-    spec = spec_from_file_location(name, path, loader=_ScriptLoader(name, str(path)))
+    spec = spec_from_file_location(name, path, loader=_ScriptLoader(name, path))
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = module_from_spec(spec)
@@ -169,12 +174,9 @@ def _syntax_error(failure: SyntaxError, what: str) -> ScriptError:
 
 
 def _users_part(failure: Exception) -> str:
-    from ._tracebacks import user_traceback
+    from ._tracebacks import import_traceback
 
-    entries = failure.__traceback__
-    while entries is not None and entries.tb_frame.f_code.co_filename.startswith(("<frozen importlib", __file__)):
-        entries = entries.tb_next
-    return user_traceback(failure.with_traceback(entries)).rstrip()
+    return import_traceback(failure).rstrip()
 
 
 def _import_hint(failure: ImportError) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
 from alula_kernel.specs import Interface, MapTarget, Node, Overrides, Reference, Target, WorkflowSpec
@@ -90,7 +91,7 @@ class MapTask(Entity):
         fixed = self.mapped_entity.fixed_inputs if isinstance(self.mapped_entity, LaunchPlan) else {}
         registry = current_app().registry
         outputs = {n: optional_output(t, registry) if self.tolerant else t for n, t in inner.outputs.items()}
-        return dataclasses.replace(
+        return replace(
             inner,
             inputs={
                 name: python_type if name in self.bound else list[python_type]  # type: ignore[valid-type]
@@ -162,7 +163,7 @@ class MapTask(Entity):
         from ._interface import CompiledInterface
 
         python = self.python_interface
-        trimmed = dataclasses.replace(
+        trimmed = replace(
             python,
             inputs={n: t for n, t in python.inputs.items() if n not in self._left_out},
             defaults=self._literal_bound,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import msgspec
 
 from alula_kernel import specs
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
+from alula_kernel.quantities import parse_quantity
 
 from ._cache import cache_spec, check_ignored_inputs
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 Duration = dt.timedelta | int | float
 
 
-@dataclasses.dataclass(frozen=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """Delay between attempts: before the n-th retry, counted from 0, ``min(base * factor**n, cap)``.
 
     Args:
@@ -56,23 +55,34 @@ class Backoff:
         return specs.Backoff(seconds(self.base) or 0.0, self.factor, seconds(self.cap), self.jitter)
 
 
-@dataclasses.dataclass(frozen=True)
-class RetryStrategy:
+class RetryStrategy(msgspec.Struct, frozen=True):
     """How often and with what delay a task is tried again.
 
     Args:
         count: Retries; the task runs at most ``count + 1`` times.
         backoff: Delay between attempts; None for none.
         system: Retries after failures of the platform, counted apart.
+        memory_factor: By how much the memory that the task asked for grows with each attempt that ran out of it.
+        memory_cap: To how much it grows at most, as ``"16Gi"``; None for no limit.
+
+    Raises:
+        UsageError: A value is out of its range.
     """
 
     count: int
     backoff: Backoff | None = None
     system: int = 3
+    memory_factor: float = 1.0
+    memory_cap: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory_factor < 1:
+            raise UsageError(f"RetryStrategy(memory_factor={self.memory_factor!r}): expected at least 1")
+        if self.memory_cap is not None:
+            parse_quantity(self.memory_cap)
 
 
-@dataclasses.dataclass(frozen=True)
-class Timeout:
+class Timeout(msgspec.Struct, frozen=True):
     """Limits of a task; None or 0 is unlimited, numbers are seconds.
 
     Args:
@@ -101,7 +111,13 @@ def retry_policy(retries: int | RetryStrategy) -> specs.RetryPolicy:
     """
     if isinstance(retries, RetryStrategy):
         backoff = retries.backoff.spec() if retries.backoff is not None else None
-        return specs.RetryPolicy(user=_count(retries.count), system=_count(retries.system), backoff=backoff)
+        return specs.RetryPolicy(
+            user=_count(retries.count),
+            system=_count(retries.system),
+            backoff=backoff,
+            memory_factor=retries.memory_factor,
+            memory_cap=retries.memory_cap or "",
+        )
     return specs.RetryPolicy(user=_count(retries))
 
 
@@ -120,8 +136,7 @@ def timeout_policy(timeout: Duration | Timeout | None) -> specs.TimeoutPolicy:
     if not isinstance(timeout, Timeout):
         timeout = Timeout(max_runtime=timeout)
     limits = []
-    for field in dataclasses.fields(timeout):
-        value = getattr(timeout, field.name)
+    for value in (timeout.max_runtime, timeout.max_queued_time, timeout.deadline):
         if value is not None and not isinstance(value, (int, float, dt.timedelta)):
             raise UsageError(f"timeout: expected seconds, a timedelta or a Timeout, found {value!r}")
         limit = seconds(value)
@@ -197,10 +212,38 @@ def _override_fields(
 
 
 def image_name(image: Any) -> str:
-    """Return the reference of a container image as text."""
+    """Return what `TaskSpec.image` holds: the reference of an image, or its description.
+
+    Raises:
+        UsageError: It is neither, or a file that the description names cannot be read.
+    """
     if image is None:
         return ""
-    return str(image)
+    if isinstance(image, str):
+        return image
+    describe = getattr(image, "description", None)
+    if describe is None:
+        raise UsageError(
+            f"expected the reference of an image, an ImageSpec or an Image, found {type(image).__qualname__}"
+        )
+    from alula_kernel.images import encode_image
+
+    return encode_image(describe())
+
+
+def reuse_spec(reusable: Any) -> specs.ReuseSpec | None:
+    """Return the spec of ``reusable``: a `ReusePolicy`, or ``"off"`` for a new worker for each attempt.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if reusable is None or reusable == "off":
+        return None
+    from ._reuse import ReusePolicy
+
+    if not isinstance(reusable, ReusePolicy):
+        raise UsageError(f"reusable: expected a ReusePolicy or 'off', found {reusable!r}")
+    return reusable.spec()
 
 
 _SIMPLE: dict[str, tuple[str, Any]] = {
@@ -214,6 +257,7 @@ _SIMPLE: dict[str, tuple[str, Any]] = {
     "labels": ("labels", dict),
     "annotations": ("annotations", dict),
     "queue": ("queue", str),
+    "reusable": ("reuse", reuse_spec),
     "report": ("report", bool),
     "max_inline_io_bytes": ("max_inline_bytes", lambda value: value),
 }

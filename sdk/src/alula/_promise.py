@@ -140,8 +140,8 @@ class Promise(Chainable):
         self._type = literal_type
         self._path = path
 
-    def _binding(self) -> Reference:
-        return Reference(self._node.id if self._node is not None else "", self._output, self._path)
+    def _binding(self, variant: str = "") -> Reference:
+        return Reference(self._node.id if self._node is not None else "", self._output, self._path, variant)
 
     def _title(self) -> str:
         path = "".join(f"[{step!r}]" for step in self._path)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._aio import WithAio
+from ._redaction import masked
 
 if TYPE_CHECKING:
     from alula_kernel.storage import Storage
@@ -155,7 +156,7 @@ class Report:
         uri = storage.uri(f"{prefix}/report.html") if prefix else ""
         try:
             with storage.writer(name="report.html", uri=uri) as stream:
-                stream.write(self.to_html().encode())
+                stream.write(masked(self.to_html()).encode())
         except OSError as problem:
             logger.warning("the report of %s could not be written: %s", self.title, problem)
             return ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Literal
+
+import msgspec
 
 from alula_kernel.errors import UsageError
 from alula_kernel.specs import ResourceSpec
@@ -11,8 +12,7 @@ from alula_kernel.specs import ResourceSpec
 Quantity = str | int | float
 
 
-@dataclasses.dataclass(frozen=True)
-class Resources:
+class Resources(msgspec.Struct, frozen=True):
     """What a task needs. A pair is (request, limit); a single value is both.
 
     Args:
@@ -40,14 +40,14 @@ class Resources:
         for short, long in (("mem", "memory"), ("ephemeral_storage", "disk")):
             if getattr(self, short) is not None and getattr(self, long) is not None:
                 raise UsageError(f"Resources: {short} and {long} are the same; give one of them")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
             if value is None:
                 continue
             for part in value if isinstance(value, (tuple, list)) else (value,):
-                _check_quantity(field.name, part)
+                _check_quantity(name, part)
             if isinstance(value, (tuple, list)) and len(value) != 2:
-                raise UsageError(f"Resources({field.name}={value!r}): expected a value or a pair (request, limit)")
+                raise UsageError(f"Resources({name}={value!r}): expected a value or a pair (request, limit)")
 
     def quantities(self) -> dict[str, tuple[str, str]]:
         """Return (request, limit) by name, as Kubernetes quantities."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from alula_kernel.engine import Action, Phase, RunOptions, RunResult
@@ -15,6 +16,8 @@ from alula_kernel.specs import LaunchPlanSpec, WorkflowSpec
 
 from ._aio import WithAio
 from ._app import App, current_app
+from ._custom_context import added_context
+from ._state import STATE
 from ._tracebacks import trim
 
 if TYPE_CHECKING:
@@ -24,8 +27,7 @@ RUN_NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 """What a run's name must look like."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """A run that has ended.
 
     Attributes:
@@ -186,18 +188,27 @@ class Runner:
 
     Args:
         options: The options.
+        debug: Whether the debugger is entered where a task failed.
     """
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: RunOptions, debug: bool = False) -> None:
         self.options = options
         self.run = WithAio(self._run, self._run_async)
+        self._debug = debug
 
     def _run(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
         """Run an entity with the options; otherwise as `alula.run`."""
-        return run_values(_checked(entity), args, inputs, options=self.options)
+        return self._debugged(run_values(_checked(entity), args, inputs, options=self.options))
 
     async def _run_async(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
-        return await run_values_async(_checked(entity), args, inputs, options=self.options)
+        return self._debugged(await run_values_async(_checked(entity), args, inputs, options=self.options))
+
+    def _debugged(self, run: Run) -> Run:
+        if self._debug and run._original is not None:
+            import pdb  # noqa: T100 - asked for
+
+            pdb.post_mortem(trim(run._original.__traceback__))
+        return run
 
 
 def with_runcontext(
@@ -213,6 +224,12 @@ def with_runcontext(
     interruptible: bool | None = None,
     max_action_concurrency: int | None = None,
     run_base_dir: str | None = None,
+    executor: str = "",
+    custom_context: Mapping[str, str] | None = None,
+    cache_lookup_scope: str = "project-domain",
+    log_level: int | str | None = None,
+    debug: bool = False,
+    **unknown: Any,
 ) -> Runner:
     """Prepare runs with options: ``with_runcontext(overwrite_cache=True).run(task, x=1)``.
 
@@ -228,12 +245,30 @@ def with_runcontext(
         interruptible: Whether attempts may run on capacity that can be taken away.
         max_action_concurrency: Most attempts at once; None or 0 for no limit.
         run_base_dir: Folder or URI prefix for reports, checkpoints and named files.
+        executor: Where Python tasks run: ``"inline"``, in this process, as if it is not given; ``"process"``, each attempt in a
+            process of its own; or one that a plugin brings.
+        custom_context: Text by name that every task hands on to those that it calls; see `alula.custom_context`.
+        cache_lookup_scope: ``"project-domain"``, or ``"global"`` to share cached outputs with the runs of other projects that
+            say so.
+        log_level: Level of Alula's own loggers and that of tasks, from now on.
+        debug: Enter the debugger where a task failed.
+        unknown: Not accepted.
 
     Raises:
-        UsageError: The mode or the name cannot be one.
+        UsageError: The mode, the name or the scope cannot be one, or an option is unknown or means nothing here.
     """
     if mode != "local":
         raise UnknownNameError.among("mode of a run", mode, ["local"])
+    for option in unknown:
+        if option in _MEANINGLESS:
+            raise UsageError(f"with_runcontext cannot take {option!r}: {_MEANINGLESS[option]}")
+        raise UnknownNameError.among("option of a run", option, list(inspect.signature(with_runcontext).parameters))
+    if cache_lookup_scope not in {"project-domain", "global"}:
+        raise UnknownNameError.among("scope of the cache", cache_lookup_scope, ["project-domain", "global"])
+    if log_level is not None:
+        from ._init import set_log_level
+
+        set_log_level(log_level)
     settings = current_app().settings
     if name:
         check_run_name(name)
@@ -249,8 +284,35 @@ def with_runcontext(
             interruptible=interruptible,
             max_parallelism=max_action_concurrency or None,
             output_prefix=run_base_dir or "",
-        )
+            executor=executor,
+            context=dict(custom_context or {}),
+            cache_scope="global" if cache_lookup_scope == "global" else "project",
+        ),
+        debug,
     )
+
+
+_ON_A_SERVER = "it is of use on a server only, and runs are driven on this machine"
+_MEANINGLESS = {
+    "service_account": _ON_A_SERVER,
+    "version": "what is registered has a version, and a run of local code has none",
+    "copy_style": _ON_A_SERVER,
+    "dry_run": "nothing is sent anywhere; look at the graph with `alula inspect`",
+    "copy_bundle_to": _ON_A_SERVER,
+    "interactive_mode": "it is found out",
+    "raw_data_path": "data is stored where ALULA_DATA, or `alula.init(data=...)`, says",
+    "run_start_time": "a run starts when it is started",
+    "annotations": _ON_A_SERVER,
+    "log_format": "the program says how its logs look, with `logging`",
+    "user_log_level": "use log_level, or `alula.logger.setLevel`",
+    "reset_root_logger": "the program's own loggers are left alone",
+    "queue": "a queue is chosen by the task",
+    "notifications": "nobody is notified of local runs",
+    "preserve_original_types": "results have the declared types",
+    "tracked": _ON_A_SERVER,
+    "tracked_strict": _ON_A_SERVER,
+}
+"""Options that users of other systems know, and why there is no such thing here."""
 
 
 def _checked(entity: Any) -> Entity:
@@ -278,9 +340,24 @@ def _prepared(
         check_run_name(options.name)
     if isinstance(spec, (LaunchPlanSpec, WorkflowSpec)):
         options = _with_defaults(app, options, spec)
-    if not options.output_prefix:
-        options = replace(options, output_prefix=str(app.settings.home / "runs"))
+    if app.uses_secrets:
+        from ._secrets import check_secrets
+
+        check_secrets(app, spec, options.executor)
+    options = completed_options(app, options)
+    if options.code is None and (options.executor or app.has_other_executors):
+        from ._bundle import code_of_run
+
+        options = replace(options, code=code_of_run(app, entity, options.executor))
     return spec, compiled.inputs_to_literals(values), options
+
+
+def completed_options(app: App, options: RunOptions) -> RunOptions:
+    """Fill in where files go, and the custom context around the call."""
+    if not options.output_prefix:
+        options = replace(options, output_prefix=app.settings.path("runs"))
+    added = added_context(STATE.get())
+    return replace(options, context={**added, **options.context}) if added else options
 
 
 def _with_defaults(app: App, options: RunOptions, spec: LaunchPlanSpec | WorkflowSpec) -> RunOptions:

@@ -1,20 +1,41 @@
-"""Secrets: what a task asks for, and how a local run finds their values.
+"""Secrets: what a task asks for, and how it is given their values while it runs.
 
-Values are read when a task asks, and are never part of a spec, an input, a log or a message.
+Values are looked up where the task runs, when it begins or asks, and are never part of a spec, an input or a message.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import enum
 import os
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from alula_kernel.errors import UsageError
+from alula_kernel.errors import UnknownNameError, UsageError
+from alula_kernel.secrets import SecretRequest
+from alula_kernel.specs import EntitySpec, SecretSpec, TaskSpec
+
+from ._body import set_variables
+from ._redaction import holds_secret, masked, masked_streams, remember
 
 if TYPE_CHECKING:
+    from alula_kernel.contracts import Outcome
+
     from ._app import App
+
+FOLDER_VARIABLE = "ALULA_SECRETS"
+"""Environment variable of an attempt with the path of the folder that holds its secrets as files, if it has any."""
+
+
+class MountType(enum.Enum):
+    """How a secret must be given to a task."""
+
+    ANY = "any"
+    ENV_VAR = "env_var"
+    FILE = "file"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +46,16 @@ class Secret:
         key: Its name.
         group: The group that it belongs to.
         group_version: Version of the group.
-        mount_requirement: How it must be given to the task; ``any`` if that does not matter.
+        mount_requirement: How it must be given to the task: ``any``, ``env_var``, ``file``, or a `Secret.MountType`.
         env_var: Environment variable under which the task wants it.
         as_env_var: Another name of `env_var`.
-        mount: Path at which the task wants it.
+        mount: Folder in which the task wants it as a file.
+
+    Raises:
+        UsageError: It has neither key nor group, or cannot be given in that way.
     """
+
+    MountType: ClassVar[type[MountType]] = MountType
 
     key: str | None = None
     group: str | None = None
@@ -42,20 +68,76 @@ class Secret:
     def __post_init__(self) -> None:
         if not self.key and not self.group:
             raise UsageError("a Secret needs a key, a group, or both")
+        if self.wanted_as not in {"any", "env_var", "file"}:
+            raise UsageError(
+                f"mount_requirement of the secret {self.key or self.group!r} is {self.mount_requirement!r}",
+                hint="Expected any, env_var or file.",
+            )
+        variable = self.env_var or self.as_env_var
+        if variable and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise UsageError(f"{variable!r} cannot be the name of an environment variable")
+
+    @property
+    def wanted_as(self) -> str:
+        """``file`` or ``env_var`` if it must be given so, else ``any``."""
+        if self.mount is not None:
+            return "file"
+        return str(getattr(self.mount_requirement, "name", self.mount_requirement)).lower()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that is set: the chosen one, else group and key in capitals; empty for a file."""
+        if self.env_var or self.as_env_var:
+            return self.env_var or self.as_env_var or ""
+        return "" if self.wanted_as == "file" else variable_name(self.group, self.key)
+
+    def spec(self) -> SecretSpec:
+        """Return what a task's spec holds of it."""
+        return SecretSpec(
+            key=self.key or "",
+            group=self.group or "",
+            version=self.group_version or "",
+            variable=self.variable,
+            mount=self.wanted_as,
+        )
+
+
+def variable_name(*parts: str | None) -> str:
+    """Return the environment variable of a secret: its parts in capitals, joined by ``_``."""
+    return "_".join(re.sub(r"\W", "_", part).upper() for part in parts if part)
+
+
+def secret_specs(secrets: Sequence[Any]) -> tuple[SecretSpec, ...]:
+    """Return what a task's spec holds of the secrets that it asks for.
+
+    Args:
+        secrets: `Secret` objects, or keys.
+
+    Raises:
+        UsageError: One is something else.
+    """
+    made = []
+    for secret in secrets:
+        if isinstance(secret, str):
+            secret = Secret(secret)
+        if not isinstance(secret, Secret):
+            raise UsageError(f"expected a Secret or the key of one, found {type(secret).__qualname__}")
+        made.append(secret.spec())
+    return tuple(made)
 
 
 class Secrets:
-    """The secrets that a running task may read.
-
-    In a local run they come from the environment variable ``ALULA_SECRET_<GROUP>_<KEY>``, in capitals, or from the file
-    ``<ALULA_HOME>/secrets/<group>/<key>``; without a group, that part is left out.
+    """The secrets that a running task may read, also by attributes: ``secrets.database.password``.
 
     Args:
-        app: The application.
+        app: The application, whose providers are asked.
+        wanted: What the task asked for.
     """
 
-    def __init__(self, app: App) -> None:
-        self._home = app.settings.home
+    def __init__(self, app: App, wanted: tuple[SecretSpec, ...] = ()) -> None:
+        self._app = app
+        self._wanted = {(spec.group, spec.key): spec for spec in wanted}
+        self._folder: Path | None = None
 
     def get(
         self, group: str | None = None, key: str | None = None, group_version: str | None = None, encode_mode: str = "r"
@@ -65,25 +147,212 @@ class Secrets:
         Args:
             group: Its group.
             key: Its name.
-            group_version: Version of the group; not looked at in a local run.
-            encode_mode: ``"r"`` for text, ``"rb"`` for bytes.
+            group_version: Version of the group.
+            encode_mode: ``"r"`` for text, without a newline at its end; ``"rb"`` for the bytes as they are.
 
         Raises:
             UsageError: There is no such secret; the message says where it was looked for.
         """
-        variable = "_".join(["ALULA_SECRET", *(_capitals(part) for part in (group, key) if part)])
-        if variable in os.environ:
-            text = os.environ[variable]
-            return text.encode() if encode_mode == "rb" else text
-        parts = [part for part in (group, key) if part]
-        path = self._home.joinpath("secrets", *parts)
-        safe = all(part not in {".", ".."} and "/" not in part for part in parts)
-        if parts and safe and path.is_file():
-            return path.read_bytes() if encode_mode == "rb" else path.read_text().rstrip("\n")
+        spec = self._wanted.get((group or "", key or "")) or self._wanted.get(("", group or ""))
+        version = group_version or (spec.version if spec is not None else "")
+        variable = spec.variable if spec is not None else ""
+        value = find_secret(self._app, SecretRequest(key or "", group or "", version, variable))
+        return value if encode_mode == "rb" else _text(value)
+
+    def get_secrets_env_var(self, group: str, key: str | None = None, group_version: str | None = None) -> str:
+        """Return the environment variable that a local run reads for a secret."""
+        return variable_name("ALULA_SECRET", group, key)
+
+    def get_secrets_file(self, group: str, key: str | None = None, group_version: str | None = None) -> str:
+        """Return the path of a secret that the task asked for as a file. The file goes when the attempt ends.
+
+        Raises:
+            UsageError: The task did not ask for it as a file.
+        """
+        path = self._folder.joinpath(*filter(None, (group, key))) if self._folder is not None else None
+        if path is None or not path.is_file():
+            shown = "/".join(filter(None, (group, key)))
+            raise UsageError(
+                f"the secret {shown!r} is not there as a file",
+                hint='Ask for it so: Secret(..., mount_requirement="file") in the task\'s secret_requests.',
+            )
+        return str(path)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Group(self, name)
+
+    @contextlib.contextmanager
+    def given(self) -> Iterator[None]:
+        """Give the task what it asked for while the block runs: environment variables, files, and masked output.
+
+        Raises:
+            UsageError: A secret is missing; every missing one is named.
+        """
+        _check(self._app, self._wanted.values())
+        values = {spec: find_secret(self._app, _request(spec)) for spec in self._wanted.values()}
+        variables = {spec.variable: _text(value) for spec, value in values.items() if spec.variable}
+        files = {spec: value for spec, value in values.items() if spec.mount == "file"}
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(masked_streams())
+            if files:
+                self._folder = stack.enter_context(_private_folder())
+                variables[FOLDER_VARIABLE] = str(self._folder)
+                for spec, value in files.items():
+                    _write_private(self._folder.joinpath(*filter(None, (spec.group, spec.key))), value)
+            stack.enter_context(set_variables(variables))
+            yield
+
+
+class _Group:
+    """Secrets of one group, by attributes; used as text, the secret that has the group's name itself."""
+
+    def __init__(self, secrets: Secrets, group: str) -> None:
+        self._secrets = secrets
+        self._group = group
+
+    def __getattr__(self, key: str) -> str:
+        if key.startswith("_"):
+            raise AttributeError(key)
+        return str(self._secrets.get(self._group, key))
+
+    def __repr__(self) -> str:
+        return f"<secrets of group {self._group!r}>"
+
+
+def find_secret(app: App, request: SecretRequest) -> bytes:
+    """Return the value of a secret, from the first provider that has it. It is masked from now on.
+
+    Raises:
+        UsageError: None has it, or one cannot be asked; the message says where it was looked for.
+    """
+    providers = app.plugins.secret_providers()
+    for provider, source in providers:
+        try:
+            value = provider.get(request)
+        except UsageError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - plugin code, which may raise anything
+            raise UsageError(
+                f"the secret provider {provider.name} ({source}) failed to look for {str(request)!r}: "
+                f"{type(problem).__name__}: {masked(str(problem))}"
+            ) from None  # what it raised may hold more than it should
+        if value is not None:
+            remember(value)
+            return value
+    places = [provider.place(request) for provider, _source in providers]
+    raise UsageError(
+        f"there is no secret {str(request)!r}",
+        hint=f"It was looked for in {', '.join(filter(None, places))}.",
+    )
+
+
+def check_secrets(app: App, spec: EntitySpec, executor: str) -> None:
+    """Refuse a run whose tasks ask for secrets that are not there, as far as that can be told before it begins.
+
+    Tasks that other tasks call are met only when they are called, and those that run elsewhere find their secrets there.
+
+    Args:
+        app: The application.
+        spec: What is run.
+        executor: Name of the run's executor; empty for the default.
+
+    Raises:
+        UsageError: Secrets are missing; every one is named, with the task that asks for it.
+    """
+    try:
+        reached = app.entities.behind(spec.id)
+    except UnknownNameError:  # something in it is registered elsewhere
+        return
+    for found in reached:
+        if (
+            isinstance(found, TaskSpec)
+            and found.secrets
+            and app.engine.executor(found, executor).name in _LOCAL_EXECUTORS
+        ):
+            _check(app, found.secrets, f"task {found.id.name}: ")
+
+
+_LOCAL_EXECUTORS = frozenset({"inline", "process"})
+
+
+def _check(app: App, wanted: Any, task: str = "") -> None:
+    problems = []
+    for spec in wanted:
+        try:
+            find_secret(app, _request(spec))
+        except UsageError as problem:
+            problems.append(problem)
+    if problems:
         raise UsageError(
-            f"there is no secret {'/'.join(parts)!r}", hint=f"Set {variable}, or put the value into the file {path}."
+            task + "; ".join(problem.message for problem in problems),
+            hint=" ".join(dict.fromkeys(problem.hint for problem in problems if problem.hint)),
         )
 
 
-def _capitals(part: str) -> str:
-    return re.sub(r"\W", "_", part).upper()
+def refuse_secrets_in(outcome: Outcome) -> None:
+    """Refuse outputs that hold the value of a secret: they would be stored.
+
+    Raises:
+        UsageError: One does.
+    """
+    import msgspec
+
+    for name, literal in outcome.outputs.items():
+        if holds_secret(msgspec.msgpack.encode(literal)):
+            raise UsageError(
+                f"the output {name!r} holds the value of a secret, and outputs are stored",
+                hint="Return something else, and let the task that needs the secret ask for it.",
+            )
+
+
+def _request(spec: SecretSpec) -> SecretRequest:
+    return SecretRequest(spec.key, spec.group, spec.version, spec.variable)
+
+
+def _text(value: bytes) -> str:
+    return value.decode().rstrip("\n")
+
+
+# --- secrets as files ------------------------------------------------------------------------------------------------
+
+_PREFIX = "alula-secrets"
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Make a folder that only this user can look into, in memory where the system has such a place."""
+    import shutil
+    import tempfile
+
+    memory = Path("/dev/shm")
+    place = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    _sweep(place)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Remove what attempts of this user's that were killed have left."""
+    import shutil
+
+    for left in place.glob(f"{_PREFIX}-*"):
+        pid = left.name.removeprefix(f"{_PREFIX}-").partition("-")[0]
+        try:
+            if left.stat().st_uid != os.getuid() or not pid.isdecimal():
+                continue
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # it has gone, or another user's process has that number now
+            continue
+
+
+def _write_private(path: Path, value: bytes) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+        file.write(value)

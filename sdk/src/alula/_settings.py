@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from alula_kernel.errors import UsageError
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+DEFAULT_CACHE = "sqlite"
+"""Name of the cache that is used if no other is chosen."""
+
+
+class Settings(msgspec.Struct, frozen=True):
     """Settings of one application object.
 
     Attributes:
-        home: Folder of the local cache, run history and data.
-        data: URI or folder under which content-addressed data is stored; empty for ``<home>/data``.
+        folder: Absolute path of the folder of the local cache, run history and data.
+        data: URI or folder under which content-addressed data is stored; empty for ``<folder>/data``.
         cache: Name of the cache to use.
         project: Project of local runs.
         domain: Domain of local runs.
     """
 
-    home: Path
+    folder: str
     data: str = ""
-    cache: str = "sqlite"
+    cache: str = DEFAULT_CACHE
     project: str = "default"
     domain: str = "development"
 
@@ -34,18 +40,41 @@ class Settings:
         Raises:
             UsageError: ``ALULA_HOME`` is a file.
         """
-        home = Path(os.environ.get("ALULA_HOME") or Path.home() / ".alula").expanduser().absolute()
-        if home.exists() and not home.is_dir():
-            raise UsageError(f"ALULA_HOME is {home}, which is not a folder", hint="Point it at a folder, or unset it.")
+        folder = os.path.abspath(os.path.expanduser(os.environ.get("ALULA_HOME") or os.path.join("~", ".alula")))
+        if not os.path.isdir(folder) and os.path.exists(folder):
+            raise UsageError(
+                f"ALULA_HOME is {folder}, which is not a folder", hint="Point it at a folder, or unset it."
+            )
         return cls(
-            home=home,
+            folder=folder,
             data=os.environ.get("ALULA_DATA", ""),
-            cache=os.environ.get("ALULA_CACHE", "sqlite"),
+            cache=os.environ.get("ALULA_CACHE", DEFAULT_CACHE),
             project=os.environ.get("ALULA_PROJECT", "default"),
             domain=os.environ.get("ALULA_DOMAIN", "development"),
         )
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables from which another process reads these settings."""
+        return {
+            "ALULA_HOME": self.folder,
+            "ALULA_DATA": self.data,
+            "ALULA_CACHE": self.cache,
+            "ALULA_PROJECT": self.project,
+            "ALULA_DOMAIN": self.domain,
+        }
+
+    @property
+    def home(self) -> Path:
+        """The folder, as a path object."""
+        from pathlib import Path
+
+        return Path(self.folder)
+
+    def path(self, name: str) -> str:
+        """Return the path of what is kept in the folder under a name; without `pathlib`, which takes long to import."""
+        return os.path.join(self.folder, name)
+
     @property
     def data_root(self) -> str:
         """URI or folder under which content-addressed data is stored."""
-        return self.data or str(self.home / "data")
+        return self.data or self.path("data")

@@ -42,7 +42,7 @@ def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
     metadata = given.pop("metadata", None)
     if metadata is not None:
         given = {**{f.name: getattr(metadata, f.name) for f in dataclasses.fields(metadata)}, **given}
-    known = {field.name for field in dataclasses.fields(TaskSettings)}
+    known = set(TaskSettings.__struct_fields__)
     for name in given:
         if name not in known and name not in _CACHE:
             raise UnknownNameError.among("task setting", name, [*known, *_CACHE], location=location)

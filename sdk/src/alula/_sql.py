@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import IO, Any
 
 from alula_kernel.errors import UnknownNameError, UsageError
 
@@ -100,13 +102,12 @@ class SQLite3Config:
 
     Args:
         uri: Path or URI of the database file.
-        compressed: Not supported; decompress the file first.
+        compressed: Whether that is a zip or tar archive with the database file and nothing else in it.
     """
 
     def __init__(self, uri: str, compressed: bool = False) -> None:
-        if compressed:
-            raise UsageError("SQLite3Config(compressed=True) is not supported", hint="Decompress the file first.")
         self.uri = uri
+        self.compressed = compressed
 
 
 class SQLite3Task(SQLTask):
@@ -145,7 +146,6 @@ class SQLite3Task(SQLTask):
         )
 
     def run_query(self, query: str, parameters: list[Any]) -> Any:
-        import contextlib
         import sqlite3
         import tempfile
 
@@ -158,8 +158,10 @@ class SQLite3Task(SQLTask):
             uri = storage.uri(self.config.uri)
             path = storage.local_path(uri)
             if path is None:
-                path = f"{folder}/database"
+                path = f"{folder}/downloaded"
                 storage.download(uri, path)
+            if self.config.compressed:
+                path = _unpacked(path, f"{folder}/database", uri)
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
                 cursor = connection.execute(query, parameters)
                 columns = [column[0] for column in cursor.description or ()]
@@ -173,3 +175,32 @@ class SQLite3Task(SQLTask):
                 current_app().conversion,
             )
         )
+
+
+def _unpacked(archive: str, target: str, uri: str) -> str:
+    """Copy the only file of an archive to a path, whatever its name in the archive is.
+
+    Raises:
+        UsageError: It is no archive, or does not have one file.
+    """
+    import shutil
+    import tarfile
+    import zipfile
+
+    openers: list[Callable[[], IO[bytes] | None]]
+    with contextlib.ExitStack() as stack:
+        if zipfile.is_zipfile(archive):
+            zipped = stack.enter_context(zipfile.ZipFile(archive))
+            openers = [functools.partial(zipped.open, entry) for entry in zipped.infolist() if not entry.is_dir()]
+        elif tarfile.is_tarfile(archive):
+            tarred = stack.enter_context(tarfile.open(archive))
+            openers = [functools.partial(tarred.extractfile, entry) for entry in tarred if entry.isfile()]
+        else:
+            raise UsageError(f"{uri} is no zip or tar archive", hint="Leave out compressed=True.")
+        if len(openers) != 1:
+            raise UsageError(f"expected one file in {uri}, found {len(openers)}", hint="Pack the database file alone.")
+        source = openers[0]()
+        assert source is not None  # it is a file, and not a link
+        with source, open(target, "wb") as file:
+            shutil.copyfileobj(source, file)
+    return target

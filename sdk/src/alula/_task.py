@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+import msgspec
+
 from alula_kernel.contracts import SUCCEEDED, Attempt, Controller, Outcome
 from alula_kernel.errors import CompileError, UnknownNameError, UsageError
-from alula_kernel.specs import EntityId, Interface, Overrides, ResourceSpec, TaskSpec, WorkflowSpec
+from alula_kernel.specs import EntityId, Interface, Overrides, ResourceSpec, SecretSpec, TaskSpec, WorkflowSpec
 
 from ._body import make_body
 from ._cache import Cache, CacheRequest, as_cache, cache_spec, check_ignored_inputs
@@ -26,22 +27,29 @@ from ._interface import (
     module_name,
     source_location,
 )
+from ._locating import loader_of
 from ._overrides import Duration, RetryStrategy, Timeout, image_name, override_fields, retry_policy, timeout_policy
 from ._state import STATE, call_site
 
 if TYPE_CHECKING:
+    from alula_kernel.contracts import ConversionContext
+    from alula_kernel.literals import Literal
+
     from ._app import App
     from ._context import TaskContext
     from ._docs import Documentation
     from ._report import DeckField
     from ._resources import Resources
+    from ._reuse import ReusePolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+InputReader = Callable[[Mapping[str, "Literal"], "ConversionContext"], dict[str, Any]]
+"""Makes the Python values of an attempt's inputs."""
 
-@dataclasses.dataclass(frozen=True)
-class TaskSettings:
+
+class TaskSettings(msgspec.Struct, frozen=True):
     """Everything about a task but its code, checked; see `task` for what each means."""
 
     cache: Cache | None = None
@@ -50,15 +58,15 @@ class TaskSettings:
     interruptible: bool | None = None
     deprecated: str = ""
     container_image: Any = None
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = {}
     requests: Resources | None = None
     limits: Resources | None = None
     resources: Resources | None = None
     accelerator: Any = None
     shared_memory: bool | str | None = None
     secret_requests: tuple[Any, ...] = ()
-    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
     pod_template: Any = None
     pod_template_name: str | None = None
     report: bool = False
@@ -68,6 +76,7 @@ class TaskSettings:
     queue: str = ""
     environment_name: str = ""
     short_name: str = ""
+    reuse: ReusePolicy | None = None
 
     def __post_init__(self) -> None:
         retry_policy(self.retries)
@@ -111,6 +120,14 @@ class Task(Entity):
         raise UsageError(
             f"{self.title} has no code of its own", hint=f"An executor for {self.task_type!r} must run it."
         )
+
+    def input_reader(self, compiled: CompiledInterface) -> InputReader:
+        """Return what makes Python values of an attempt's inputs; for plugins whose attempts are several processes."""
+        return compiled.inputs_to_python
+
+    def gives_outputs(self) -> bool:
+        """Return whether what it returns in this process counts; for plugins whose attempts are several processes."""
+        return True
 
     def custom(self, app: App) -> dict[str, Any]:
         """Return what the plugin of its type needs, as plain data for `TaskSpec.custom`."""
@@ -211,7 +228,7 @@ class Task(Entity):
             labels=dict(settings.labels),
             annotations=dict(settings.annotations),
             image=image_name(settings.container_image),
-            secrets=tuple(str(getattr(secret, "key", secret)) for secret in settings.secret_requests),
+            secrets=_secret_specs(app, settings.secret_requests),
             report=settings.report,
             max_inline_bytes=settings.max_inline_bytes,
             queue=settings.queue,
@@ -219,8 +236,9 @@ class Task(Entity):
             documentation=(docs.long_description or "") if docs is not None else "",
             deprecated=settings.deprecated,
             custom=self.custom(app),
-            loader={"module": self.name.rpartition(".")[0], "attribute": self.short_name},
+            loader=loader_of(self),
             environment_name=settings.environment_name,
+            reuse=None if settings.reuse is None else settings.reuse.spec(),
         )
 
     def body(self, app: App) -> Callable[[Attempt, Controller], Outcome | Awaitable[Outcome]]:
@@ -448,9 +466,18 @@ def _check_annotations(function: Callable[..., Any], title: str, pickle_untyped:
         if name not in annotations:
             raise CompileError(
                 f"parameter {name!r} of {title} has no type annotation",
-                hint=f"Write `{name}: <type>`, or pass pickle_untyped=True.",
+                hint=f"Write `{name}: <type>`, or `{name}: Pickle` for anything, pickled.",
                 location=source_location(function),
             )
+
+
+def _secret_specs(app: App, requests: tuple[Any, ...]) -> tuple[SecretSpec, ...]:
+    if not requests:
+        return ()
+    from ._secrets import secret_specs
+
+    app.uses_secrets = True
+    return secret_specs(requests)
 
 
 def _resource_spec(settings: TaskSettings) -> ResourceSpec | None:

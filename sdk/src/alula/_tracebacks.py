@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from types import TracebackType
 
@@ -51,3 +52,15 @@ def user_traceback(failure: BaseException) -> str:
             part.stack = traceback.StackSummary.from_list(users)
         part = part.__cause__ or part.__context__
     return "".join(summary.format())
+
+
+def import_traceback(failure: BaseException) -> str:
+    """Return the traceback of what a module raised while it was imported, without what imported it; else as `user_traceback`."""
+    entries = failure.__traceback__
+    while entries is not None and _imports(entries.tb_frame.f_code.co_filename):
+        entries = entries.tb_next
+    return user_traceback(failure.with_traceback(entries))
+
+
+def _imports(filename: str) -> bool:
+    return filename.startswith("<frozen importlib") or filename == importlib.__file__ or is_own_file(filename)

@@ -18,16 +18,33 @@ def tree_text(actions: Iterable[Action], *, most_children: int = 20) -> str:
     for action in actions:
         children.setdefault(action.parent, []).append(action)
     lines: list[str] = []
-    waiting = [(root, 0) for root in reversed(children.get("", []))]
+    waiting: list[tuple[Action | str, int]] = [(root, 0) for root in reversed(children.get("", []))]
     while waiting:
-        action, depth = waiting.pop()
-        lines.append("  " * depth + describe(action))
-        below = children.get(action.id, [])
-        if len(below) > most_children:
-            lines.append("  " * (depth + 1) + f"... and {len(below) - most_children:,} more")
-            below = below[:most_children]
-        waiting.extend((child, depth + 1) for child in reversed(below))
+        entry, depth = waiting.pop()
+        if isinstance(entry, str):
+            lines.append("  " * depth + entry)
+            continue
+        lines.append("  " * depth + describe(entry))
+        below = children.get(entry.id, [])
+        if below:
+            waiting.extend(reversed(_below(below, depth + 1, most_children)))
     return "\n".join(lines)
+
+
+def _below(children: list[Action], depth: int, most: int) -> list[tuple[Action | str, int]]:
+    """Order children by group, each under a line with its name, and count those that there is no room for."""
+    groups: dict[str, list[Action]] = {}
+    for child in children:
+        groups.setdefault(child.group, []).append(child)
+    entries: list[tuple[Action | str, int]] = []
+    for name, members in groups.items():
+        inner = depth + bool(name)
+        if name:
+            entries.append((f"group      {name}", depth))
+        entries += [(child, inner) for child in members[:most]]
+        if len(members) > most:
+            entries.append((f"... and {len(members) - most:,} more", inner))
+    return entries
 
 
 def describe(action: Action) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextvars
-import dataclasses
 import enum
 import functools
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+import msgspec
 
 from alula_kernel.errors import CompileError, UsageError
 from alula_kernel.specs import (
@@ -53,8 +54,7 @@ class WorkflowFailurePolicy(enum.Enum):
     FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
 
 
-@dataclasses.dataclass(frozen=True)
-class WorkflowError:
+class WorkflowError(msgspec.Struct, frozen=True):
     """What a failure handler is told, in its input ``err``.
 
     Attributes:

@@ -38,6 +38,7 @@ from alula_kernel.engine import (
     MemoryStore,
     Phase,
     RunOptions,
+    RunRecord,
     RunResult,
     Store,
 )
@@ -484,6 +485,21 @@ class Journal(Store):
                 if attempt.handle is not None:
                     self.handles[f"{action.id}/{attempt.number}"] = attempt.handle
         self._changed.clear()
+
+    def begin_run(self, record: RunRecord) -> None:
+        self.memory.begin_run(record)
+
+    def change_run(self, record: RunRecord) -> None:
+        self.memory.change_run(record)
+
+    def claim_run(self, name: str, owner: str, before: str) -> bool:
+        return self.memory.claim_run(name, owner, before)
+
+    def find_run(self, name: str) -> RunRecord | None:
+        return self.memory.find_run(name)
+
+    def runs(self, *, status: str = "", entity: str = "") -> Sequence[RunRecord]:
+        return self.memory.runs(status=status, entity=entity)
 
     def find(self, run: str, action: str) -> Action | None:
         return self.memory.find(run, action)

@@ -63,6 +63,21 @@ def test_paths_that_lead_nowhere_say_where_they_end(path: tuple[str | int, ...],
     assert not caught.value.error.recoverable
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Scalar("a"), UnionLiteral("str", Scalar("a"))),
+        (Scalar(None), Scalar(None)),
+        (UnionLiteral("datetime", Scalar("a")), UnionLiteral("datetime", Scalar("a"))),
+        (Hashed(Scalar("a"), "h"), Hashed(UnionLiteral("str", Scalar("a")), "h")),
+    ],
+)
+def test_a_value_for_a_union_says_of_which_variant_it_is(value: Literal, expected: Literal) -> None:
+    assert resolve(Reference("n0", "o0", (), "str"), {"n0": {"o0": value}}) == expected
+    whole = MapLiteral({"k": value})
+    assert resolve(Reference("n0", "o0", ("k",), "str"), {"n0": {"o0": whole}}) == expected
+
+
 def test_values_that_were_not_given() -> None:
     with pytest.raises(BindingError, match="the workflow's input 'x' was not given"):
         resolve(Reference("", "x"), {"": {}})

@@ -467,7 +467,7 @@ def test_children_that_never_wait(in_loop: Any) -> None:
     with pytest.raises(ValueError, match="raised where it stands"):
         children.start(2, child(2))
     assert [(key, value) for key, value, _ in children.ended] == [(0, 0), (1, None)]
-    assert children.running == 0
+    assert not children.running
 
 
 def test_cancelled_children_are_told_why_and_waited_for(in_loop: Any) -> None:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from alula_kernel.builtin.backends import FileBackend, MemoryBackend
 from alula_kernel.errors import StorageError
-from alula_kernel.local_files import TEMPORARY_PREFIX
+from alula_kernel.local_files import ABANDONED_SECONDS, TEMPORARY_PREFIX
 from alula_kernel.storage import Storage
 
 from .conftest import files_in
@@ -434,3 +435,25 @@ def test_deleting_twice(store: Storage, tree: Path) -> None:
     (tree / "link").symlink_to(tree / "b")
     store.delete(str(tree / "link"))
     assert (tree / "b" / "c.csv").exists()
+
+
+def test_what_killed_writers_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    storage = Storage([FileBackend()], tmp_path.as_uri())
+    names = {"old", "new", "old-folder", "new-folder"}
+    for name in names:
+        path = tmp_path / f"{TEMPORARY_PREFIX}{name}"
+        if name.endswith("folder"):
+            path.mkdir()
+            (path / "part").write_bytes(b"half")
+        else:
+            path.write_bytes(b"half")
+            path.chmod(0o444)
+        if name.startswith("old"):
+            os.utime(path, (0, time.time() - ABANDONED_SECONDS - 60))
+    (tmp_path / "old.txt").write_bytes(b"somebody's")
+    os.utime(tmp_path / "old.txt", (0, 0))
+    storage.list(storage.root)
+    assert len(list(tmp_path.iterdir())) == len(names) + 1
+    blob = storage.put_bytes(b"whole")
+    left = {path.name.removeprefix(TEMPORARY_PREFIX) for path in tmp_path.iterdir()}
+    assert left == {"new", "new-folder", "old.txt", blob.hash[:2]}

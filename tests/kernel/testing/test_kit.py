@@ -30,14 +30,18 @@ from alula_kernel.contracts import (
     TypeRequest,
     TypeTransformer,
 )
+from alula_kernel.engine import MemoryStore, RunRecord, Store
 from alula_kernel.literals import Literal, Scalar
 from alula_kernel.registry import TypeRegistry
 from alula_kernel.testing import (
     BlobBackendConformance,
     CacheConformance,
     Conformance,
+    ImageBuilderConformance,
     NoCalls,
     Sample,
+    SecretProviderConformance,
+    StoreConformance,
     TaskExecutorConformance,
     TypeTransformerConformance,
     needs,
@@ -53,6 +57,9 @@ SUITES = {
     "E": TaskExecutorConformance,
     "B": BlobBackendConformance,
     "C": CacheConformance,
+    "S": StoreConformance,
+    "P": SecretProviderConformance,
+    "I": ImageBuilderConformance,
 }
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "conformance.md"
 
@@ -232,6 +239,42 @@ def test_a_cache_entry_of_the_kit_is_found_by_its_digest() -> None:
     cache.put(cache_entry("a"))
     assert cache.get(cache_entry("a").key.digest) is not None
     assert cache_entry("a").key.digest != cache_entry("a", task="other").key.digest
+
+
+class NewestFirst(MemoryStore):
+    def actions(self, run: str) -> Any:
+        return list(super().actions(run))[::-1]
+
+
+class AnyoneClaims(MemoryStore):
+    def claim_run(self, name: str, owner: str, before: str) -> bool:
+        return self.find_run(name) is not None
+
+
+class TakesNamesAgain(MemoryStore):
+    def begin_run(self, record: RunRecord) -> None:
+        self.change_run(record)
+
+
+class KeepsActions(MemoryStore):
+    def forget(self, run: str) -> None:
+        self._records.pop(run, None)
+
+
+@pytest.mark.parametrize(
+    ("store", "scenario"),
+    [
+        (NewestFirst(), "test_S06_order_of_creation"),
+        (AnyoneClaims(), "test_S23_what_cannot_be_claimed"),
+        (TakesNamesAgain(), "test_S19_name_taken"),
+        (KeepsActions(), "test_S09_forget"),
+    ],
+)
+def test_stores(store: Store, scenario: str) -> None:
+    class Suite(StoreConformance):
+        pass
+
+    _refuted(Suite(), scenario, store=store)
 
 
 class Forgetful(TaskExecutor):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -72,4 +73,11 @@ def test_brief_says_how_long_a_text_is():
 def test_text_is_bounded(registry):
     assert len(registry.converter(list[str]).to_text(["x" * 1_000] * 1_000)) <= 1_000
     assert registry.converter(list[int]).to_text([1, 2]) == "[1, 2]"
+    assert registry.converter(list[int]).to_text(range(10**6))[-3:] == "..."
+    moment = dt.date(2024, 1, 2)
+    assert registry.converter(list[dt.date]).to_text([moment]) == "[2024-01-02]"
+    assert registry.converter(tuple[dt.date, str]).to_text((moment, "a")) == "(2024-01-02, 'a')"
+    assert registry.converter(set[dt.date]).to_text({moment}) == "{2024-01-02}"
+    assert registry.converter(dict[str, dt.date]).to_text({"a": moment}) == "{'a': 2024-01-02}"
+    assert registry.converter(dict[dt.date, int]).to_text({moment: 1}) == "{2024-01-02: 1}"
     assert registry.converter(Row).to_text(Row("a", 1)) == "Row(name='a', value=1)"

@@ -21,7 +21,14 @@ from alula import (
     task,
     workflow,
 )
-from alula_kernel.specs import TimeoutPolicy
+from alula_kernel.specs import SecretSpec, TimeoutPolicy
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the secret that the tasks of the environment ask for."""
+    monkeypatch.setenv("ALULA_SECRET_TOKEN", "swordfish")
+
 
 env = TaskEnvironment(
     name="shared-defaults",
@@ -68,7 +75,7 @@ def test_defaults_are_shared() -> None:
     assert spec.resources.requests == {"cpu": "1", "memory": "1Gi"}
     assert spec.environment == {"ALULA_TEST_A": "1"}
     assert "pandas" in spec.image
-    assert spec.secrets == ("token",)
+    assert spec.secrets == (SecretSpec(key="token", variable="TOKEN"),)
     assert spec.queue == "slow"
     assert spec.cache is None
     assert spec.max_inline_bytes == 10 * 1024 * 1024

@@ -299,5 +299,5 @@ def test_a_schedule_that_leaves_an_input_open_can_be_run_by_hand_but_not_registe
     plan = LaunchPlan.create("open", flow, schedule=CronSchedule(schedule="daily"))
     assert plan(x=1) == 11
     with pytest.raises(errors.UsageError, match="launch plan open has a schedule, and nobody gives its input 'x'"):
-        plan.check_schedule()
-    LaunchPlan.create("unscheduled", flow).check_schedule()
+        plan.documented_spec(current_app())
+    LaunchPlan.create("unscheduled", flow).documented_spec(current_app())

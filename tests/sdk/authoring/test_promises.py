@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
 import os
@@ -386,3 +387,47 @@ def test_repr_is_allowed_for_debuggers() -> None:
     assert "identity" in seen[0]
     assert "int" in seen[0]
     assert seen[1]
+
+
+MOMENT = dt.datetime(2024, 1, 2, tzinfo=dt.timezone.utc)
+
+
+@task
+def told() -> str:
+    return MOMENT.isoformat()
+
+
+@task
+def moment() -> dt.datetime:
+    return MOMENT
+
+
+@task
+def either(x: dt.datetime | str) -> str:
+    return type(x).__name__
+
+
+@task
+def either_of(xs: list[dt.datetime | str]) -> list[str]:
+    return [type(x).__name__ for x in xs]
+
+
+def test_a_text_and_a_time_stay_what_they_are_in_a_union() -> None:
+    @workflow
+    def kinds(given: dt.datetime) -> tuple[str, str, str, list[str]]:
+        return either(x=told()), either(x=moment()), either(x=given), either_of(xs=[told(), moment(), given])
+
+    assert kinds(given=MOMENT) == ("str", "datetime", "datetime", ["str", "datetime", "datetime"])
+
+
+def test_a_workflow_may_return_one_of_a_union() -> None:
+    @workflow
+    def first() -> dt.datetime | str:
+        return moment()  # type: ignore[no-any-return]
+
+    @workflow
+    def whole() -> str:
+        return either(x=first())  # type: ignore[no-any-return]
+
+    assert first() == MOMENT
+    assert whole() == "datetime"

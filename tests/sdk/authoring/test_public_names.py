@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 import alula
+from alula import _flyte_names
 
 HEAVY = {
     *("pandas", "numpy", "pyarrow", "polars", "pydantic", "httpx", "rich", "jinja2", "yaml", "asyncio", "sqlite3"),
     *("click", "duckdb", "cloudpickle", "fsspec", "cronsim", "docstring_parser", "markdown_it", "importlib.metadata"),
     *("subprocess", "email", "http", "urllib.request", "ssl", "multiprocessing", "concurrent.futures"),
 }
-SUBMODULES = ("errors", "file_types", "report")
+SUBMODULES = ("errors", "extras", "file_types", "io", "report")
 
 
 @functools.lru_cache(maxsize=1)
@@ -46,11 +47,12 @@ NEEDS = {
         ("ShellTask", "OutputLocation", "ProcessResult", "ScriptFailedError", "get_raw_shell_task", "subproc_execute"),
         frozenset({"subprocess"}),
     ),
+    "run_python_script": frozenset({"subprocess"}),
 }
 
 
 def test_importing_the_package_brings_in_nothing() -> None:
-    assert brought_in("import alula") == set()
+    assert _modules_after("import alula") - _modules_after("pass") <= {"alula", "__future__"}
     ours = {name for name in _modules_after("import alula") if name.partition(".")[0] in {"alula", "alula_kernel"}}
     assert ours == {"alula"}
 
@@ -95,7 +97,7 @@ def test_all_is_sorted_and_is_what_is_visible() -> None:
     for name in alula.__all__:
         assert getattr(alula, name) is not None
     visible = {name for name in dir(alula) if not name.startswith("_")}
-    internal = {"TYPE_CHECKING", "Any", "annotations", "importlib"}
+    internal = {"TYPE_CHECKING", "annotations"}
     assert visible - internal - {m for m in visible if isinstance(getattr(alula, m), types.ModuleType)} <= set(
         alula.__all__
     )
@@ -118,6 +120,21 @@ def test_unknown_names_are_attribute_errors() -> None:
         alula.taks  # noqa: B018 - the access is the test
     with pytest.raises(ImportError):
         exec("from alula import taks")
+
+
+def test_names_of_flyte_are_told_apart() -> None:
+    with pytest.raises(ImportError, match="FlyteFile is called File here; see 'Coming from Flyte'"):
+        exec("from alula import FlyteFile")
+    with pytest.raises(ImportError, match="Alula has no TypeEngine: a new type is a plugin"):
+        exec("import alula; alula.TypeEngine")
+    for name, instead in _flyte_names._RENAMED.items():
+        assert instead in alula.__all__, name
+    assert not {*_flyte_names._RENAMED, *_flyte_names._INSTEAD} & {*alula.__all__}
+
+
+def test_the_module_for_data_has_the_names_of_the_package() -> None:
+    for name in alula.io.__all__:
+        assert getattr(alula.io, name) is getattr(alula, name)
 
 
 @pytest.mark.parametrize("module", SUBMODULES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -141,5 +143,39 @@ def test_a_missing_database_and_config(tmp_path: Path) -> None:
     missing = SQLite3Task(name="q", query_template="select 1", task_config=SQLite3Config(str(tmp_path / "none.db")))
     with pytest.raises((sqlite3.OperationalError, errors.StorageError)):
         missing()
-    with pytest.raises(errors.UsageError, match="compressed=True"):
-        SQLite3Config("a", compressed=True)
+
+
+def packed(source: str, target: Path, *names: str) -> Path:
+    """Pack a file under some names, as the suffix of the archive says."""
+    if target.suffix == ".zip":
+        with zipfile.ZipFile(target, "w") as zipped:
+            zipped.mkdir("folder") if hasattr(zipped, "mkdir") else None
+            for name in names:
+                zipped.write(source, name)
+    else:
+        with tarfile.open(target, "w:gz") as tarred:
+            for name in names:
+                tarred.add(source, name)
+    return target
+
+
+def count_in(archive: Path) -> int:
+    config = SQLite3Config(str(archive), compressed=True)
+    counted = SQLite3Task(name="q", query_template="select count(*) as n from people", task_config=config)
+    return int(counted().open(pd.DataFrame).all()["n"][0])
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tgz"])
+@pytest.mark.parametrize("name", ["people.db", "../../people.db"])
+def test_a_database_in_an_archive(database: str, tmp_path: Path, suffix: str, name: str) -> None:
+    archive = packed(database, tmp_path / f"people.{suffix}", name)
+    assert count_in(archive) == 3
+    assert [path for path in tmp_path.rglob("people.*") if path != archive] == [Path(database)]
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tgz"])
+def test_an_archive_has_one_file(database: str, tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(errors.UsageError, match=r"expected one file in .*, found 2"):
+        count_in(packed(database, tmp_path / f"two.{suffix}", "a.db", "b.db"))
+    with pytest.raises(errors.UsageError, match="is no zip or tar archive"):
+        count_in(Path(database))

@@ -162,6 +162,7 @@ def test_a_run_is_explained_task_by_task(alula: Run) -> None:
 def test_runs_without_entries_are_explained(alula: Run, write: Write) -> None:
     assert alula("run", "--name", "poor", "sq.py", "bad", "--x", "1").code == 1
     assert "its outputs are not cached: it failed" in alula("cache", "explain", "poor").out
+    assert alula("cache", "explain", "poor").out.endswith("because nothing was cached for it before, or is any more.\n")
     ran(alula, "--cache-overwrite", "sq.py", "square", "--x", "1", name="forced")
     assert "the run was told to overwrite the cache" in alula("cache", "explain", "forced").out
     ran(alula, "--no-cache", "sq.py", "square", "--x", "1", name="without")
@@ -169,6 +170,27 @@ def test_runs_without_entries_are_explained(alula: Run, write: Write) -> None:
     write("plain.py", "from alula import task\n\n@task\ndef plain() -> int:\n    return 1\n")
     ran(alula, "plain.py", "plain", name="plain")
     assert alula("cache", "explain", "plain").out == "no task of the run plain is cached\n"
+
+
+def test_a_miss_whose_task_failed_is_explained(program: Run, write: Write) -> None:
+    odd = SCRIPT.replace("{version}", "1").replace("return x * x", "return 1 // (x % 2)")
+    write("sq.py", odd)
+    program("run", "--name", "one", "sq.py", "square", "--x", "5")
+    program("run", "--name", "near", "sq.py", "square", "--x", "7", "--note", "m")
+    program("run", "--name", "two", "sq.py", "square", "--x", "2", "--note", "m")
+    said = program("cache", "explain", "two").out
+    assert "its outputs are not cached: it failed" in said
+    assert "The nearest earlier entry, by the run near, differs in this:\n" in said
+    assert "input 'x' changed" in said
+    assert ": 7 then, 2 now\n" in said
+    assert "note" not in said
+    write(
+        "sq.py", odd.replace('cache_version="1")\ndef square', 'cache_version="2")\ndef square').replace("% 2", "% 1")
+    )
+    program("run", "--name", "three", "sq.py", "square", "--x", "5")
+    said = program("cache", "explain", "three").out
+    assert "by the run one, differs in this:\n    the cache version, or the types of" in said
+    assert "input" not in said.partition("differs in this:")[2].replace("types of the inputs", "")
 
 
 def test_an_unknown_name_lists_near_matches(alula: Run) -> None:

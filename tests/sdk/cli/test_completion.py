@@ -65,7 +65,7 @@ def complete(program: Run) -> Callable[[str], list[str]]:
 
 
 def test_commands(complete: Callable[[str], list[str]]) -> None:
-    assert complete("alula ru") == ["run", "runs"]
+    assert complete("alula ru") == ["run", "run-script", "runs"]
     assert complete("alula runs ") == ["clear", "delete", "list", "show"]
 
 

@@ -79,7 +79,7 @@ def main(path: str, limit: int = 5) -> tuple[int, int]:
 
 
 nightly = LaunchPlan.get_or_create(
-    main, "nightly", default_inputs={"limit": 9}, schedule=CronSchedule(schedule="0 2 * * *")
+    main, "nightly", default_inputs={"path": "p", "limit": 9}, schedule=CronSchedule(schedule="0 2 * * *")
 )
 '''
 
@@ -97,11 +97,19 @@ def test_a_file_shows_its_entities_with_interfaces_and_docs(alula: Run, folder: 
         *("load", "double", "total", "grows", "clean", "report", "pick", "main", "nightly")
     ]
     assert blocks[0] == (
-        "load  task flow.load\n  Load numbers.\n  inputs\n    path: str\n  outputs\n    o0: list[int]\n"
+        "load  task flow.load\n  Load numbers.\n  inputs\n    path: str  Where they are.\n  outputs\n    o0: list[int]\n"
         f"  defined at {folder}/flow.py:7"
     )
     assert "    limit: int = 9\n" in blocks[-1]
     assert "graph" not in answer.out
+
+
+def test_a_schedule_that_cannot_fire_by_itself_is_told(alula: Run, write: Write) -> None:
+    write("flow.py", SCRIPT.replace('"path": "p", ', ""))
+    answer = alula("inspect", "flow.py")
+    assert answer.code == 2
+    assert "launch plan nightly has a schedule, and nobody gives its input 'path'" in answer.err
+    assert "main  workflow flow.main" in answer.out
 
 
 def test_one_entity_shows_its_graph(alula: Run) -> None:
@@ -134,7 +142,9 @@ def test_one_entity_shows_its_graph(alula: Run) -> None:
 
 def test_a_launch_plan_shows_its_schedule_and_workflow(alula: Run) -> None:
     graph = alula("inspect", "flow.py", "nightly").out.partition("  graph\n")[2]
-    assert graph.startswith("    launch plan nightly [cron 0 2 * * * UTC]  <- limit=9\n      inputs path, limit\n")
+    assert graph.startswith(
+        "    launch plan nightly [cron 0 2 * * * UTC]  <- path=p, limit=9\n      inputs path, limit\n"
+    )
     assert "      workflow n3 pick" in graph
 
 

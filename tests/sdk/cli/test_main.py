@@ -89,6 +89,26 @@ def test_running_loads_nothing_heavy_but_the_database_of_runs() -> None:
     assert {"tempfile", "json", "alula._cli.live", "alula._cli.runs"} & loaded == set()
 
 
+UNUSED_BY_HELLO = {
+    *("dataclasses", "hashlib", "shutil", "random", "secrets", "subprocess", "importlib.metadata", "entrypoints"),
+    *("alula_kernel.cachekeys", "alula_kernel.storage", "alula_kernel.builtin.sqlite_cache"),
+    *(f"alula_kernel.builtin.types.{family}" for family in ("times", "sequences", "mappings", "enums", "unions")),
+    *(f"alula_kernel.builtin.types.{family}" for family in ("record_classes", "models", "arrays")),
+    *(
+        f"alula.{part}"
+        for part in ("_resources", "_images", "_report", "_launch_plan", "_map", "_conditional", "_shell")
+    ),
+}
+"""What costs milliseconds to import or to define, and what a run of plain tasks with texts has no use for."""
+
+
+@pytest.mark.usefixtures("hello")
+def test_running_loads_nothing_that_the_program_does_not_use() -> None:
+    run = "from alula._cli import main\nassert main(['run', 'hello.py', 'hello']) == 0"
+    loaded_after(run)  # the first run reads the metadata of what is installed, and keeps it
+    assert (loaded_after(run) - loaded_after("import click, msgspec")) & UNUSED_BY_HELLO == set()
+
+
 @pytest.mark.usefixtures("hello")
 def test_a_reader_that_stops_reading_is_no_error(folder: Path) -> None:
     script = f"{' '.join(PROGRAM)} run hello.py | true; exit ${{PIPESTATUS[0]}}"

@@ -30,7 +30,7 @@ ALL = dict(commands(build(), "alula"))
 
 def sections() -> dict[str, str]:
     """Split the page by the commands in its headings; what stands before them is about the command as a whole."""
-    parts = re.split(r"^##+ `(alula [a-z ]*[a-z])[^`]*`$", PAGE, flags=re.MULTILINE)
+    parts = re.split(r"^##+ `(alula [a-z -]*[a-z])[^`]*`$", PAGE, flags=re.MULTILINE)
     return {"alula": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 

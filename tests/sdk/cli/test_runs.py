@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-import alula._history as history_module
-from alula._history import History, RunRecord, this_process
-from alula_kernel.engine import Action, AttemptRecord, Phase
-from alula_kernel.errors import ActionError, UnknownNameError, UsageError
+from alula._history import cut, find_run, forget_runs, list_runs, status_of
+from alula_kernel.engine import Action, Phase, RunRecord, this_process
+from alula_kernel.engine.sqlite_store import SqliteStore
+from alula_kernel.errors import UnknownNameError
 from alula_kernel.literals import ListLiteral, MapLiteral, Scalar
+from alula_kernel.specs import EntityId
 
 from .conftest import Answer, Write
 
@@ -56,23 +57,19 @@ def script(write: Write) -> None:
 
 
 @pytest.fixture
-def warnings() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def history(tmp_path: Path, warnings: list[str]) -> Iterator[History]:
-    with History(tmp_path / "home" / "runs.db", warnings.append) as opened:
-        yield opened
+def history(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "home" / "runs.db")
+    yield store
+    store.close()
 
 
 def record(name: str, **fields: object) -> RunRecord:
-    base = {"entity": "m.f", "kind": "task", "process": this_process(), "started_at": time.time()}
+    base = {"entity": EntityId("task", "m.f"), "owner": this_process(), "started_at": time.time()}
     return RunRecord(name=name, **{**base, **fields})  # type: ignore[arg-type]
 
 
-def statuses(history: History) -> dict[str, str]:
-    return {found.name: found.status for found in history.records()}
+def statuses(history: SqliteStore) -> dict[str, str]:
+    return {found.name: status_of(found) for found in list_runs(history)}
 
 
 # --- the commands ----------------------------------------------------------------------------------------------------
@@ -198,7 +195,7 @@ def test_a_history_that_cannot_be_written_is_a_warning(alula: Run, alula_home: P
     (alula_home / "runs.db").mkdir()
     answer = alula("run", "prog.py", "wf")
     assert (answer.code, answer.out) == (0, "o0: 2\n")
-    assert answer.err.count("warning: cannot write the run history ") == 1
+    assert answer.err.count("warning: cannot record the runs in ") == 1
 
 
 def test_a_full_disk_is_a_warning(folder: Path, alula_home: Path) -> None:
@@ -210,100 +207,112 @@ def test_a_full_disk_is_a_warning(folder: Path, alula_home: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, cwd=folder, check=False)
     assert (done.returncode, done.stdout) == (0, "o0: 2\n"), done.stderr
-    assert "warning: cannot write the run history " in done.stderr
+    assert "warning: cannot record the runs in " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_history_of_another_version_is_left_alone(alula: Run, alula_home: Path) -> None:
+@pytest.mark.parametrize("version", [1, 99])
+def test_a_history_of_another_version_is_moved_aside(alula: Run, alula_home: Path, version: int) -> None:
     with sqlite3.connect(alula_home / "runs.db") as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute("CREATE TABLE runs (name TEXT)")
+        connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     answer = alula("run", "prog.py", "wf")
     assert answer.code == 0
-    assert "written by another version of Alula (format 99)" in answer.err
+    assert f"was written by another version of Alula (format {version}); it was moved to " in answer.err
+    assert len(alula("runs", "list").out.splitlines()) == 2
+    assert (alula_home / f"runs.db.format-{version}-1").exists()
 
 
 def test_a_damaged_entry_is_left_out(alula: Run, alula_home: Path) -> None:
     alula("run", "--name", "good", "prog.py", "wf")
     alula("run", "--name", "torn", "prog.py", "wf")
     with sqlite3.connect(alula_home / "runs.db") as connection:
-        connection.execute("UPDATE runs SET record = x'c1' WHERE name = 'torn'")
+        connection.execute("UPDATE runs SET data = x'c1' WHERE name = 'torn'")
     connection.close()
     answer = alula("runs", "list")
     assert answer.code == 0
     assert [line.split()[0] for line in answer.out.splitlines()[1:]] == ["good"]
-    assert "warning: an entry of the run history" in answer.err
-    assert alula("runs", "show", "torn").code == 2
+    assert "warning: the entry of the run 'torn' in " in answer.err
+    assert alula("runs", "show", "torn").code == 1
     assert alula("runs", "clear", "--yes").code == 0
 
 
-# --- the history itself ----------------------------------------------------------------------------------------------
+# --- what is kept ----------------------------------------------------------------------------------------------------
 
 
-def test_a_record_comes_back_as_it_was_kept(history: History) -> None:
-    error = ActionError(code="ValueError", message="m", action="a0")
-    attempt = AttemptRecord(
-        number=1, executor="inline", started_at=1.0, ended_at=2.0, outcome="user_failure", error=error
-    )
-    action = Action(id="a0", name="f", phase=Phase.FAILED, inputs={"x": Scalar(1)}, error=error, attempts=[attempt])
-    kept = record("r", labels={"a": "b"}, inputs={"x": Scalar(1)})
-    history.begin(kept)
-    kept.status, kept.ended_at, kept.error, kept.actions = "failed", time.time(), error, [action]
-    history.finish(kept)
-    history.close()
-    found = history.find("r")
-    assert (found.status, found.labels, found.inputs, found.error, found.action_count) == (
-        "failed",
-        {"a": "b"},
-        {"x": Scalar(1)},
-        error,
-        1,
-    )
-    assert [(a.id, a.phase, a.attempts[0].outcome) for a in found.actions] == [("a0", Phase.FAILED, "user_failure")]
-
-
-def test_large_values_are_cut_to_previews(history: History) -> None:
+def test_large_values_are_cut_to_previews_when_the_run_is_over(history: SqliteStore) -> None:
     values = {
         "text": Scalar("x" * 1_000_000),
         "list": ListLiteral([Scalar(i) for i in range(100_000)]),
         "map": MapLiteral({str(i): Scalar("y" * 100) for i in range(100)}),
         "small": Scalar(1),
     }
-    history.begin(record("r", inputs=values, actions=[Action(id="a0", inputs=values, outputs=values)]))
-    found = history.find("r")
-    assert history.path.stat().st_size + Path(f"{history.path}-wal").stat().st_size < 100_000
-    for literals in (found.inputs, found.actions[0].inputs, found.actions[0].outputs):
+    kept = record("r", inputs=values)
+    history.begin_run(kept)
+    history.record("r", Action(id="a0", phase=Phase.SUCCEEDED, inputs=values, outputs=values))
+    history.record("r", Action(id="a0.n0", phase=Phase.SUCCEEDED, inputs={"x": Scalar(1)}))
+    history.commit_now()
+    assert find_run(history, "r").inputs == values, "a run that is not over may have to be resumed"
+    kept.status = "succeeded"
+    history.change_run(kept)
+    history.shorten(kept, cut)
+    root, child = history.actions("r")
+    assert child.inputs == {"x": Scalar(1)}
+    for literals in (find_run(history, "r").inputs, root.inputs, root.outputs):
         assert literals["small"] == Scalar(1)
         assert literals["text"] == Scalar("x" * 1_000 + "... (1,000,000 characters)")
         assert all(isinstance(literal, Scalar) for literal in literals.values())
+    history.close()
+    assert Path(history.path).stat().st_size < 100_000
 
 
-def test_of_many_actions_those_that_failed_are_kept(history: History) -> None:
-    actions = [Action(id=f"a{i}", phase=Phase.FAILED if i % 1_000 == 999 else Phase.SUCCEEDED) for i in range(20_000)]
-    history.begin(record("r", actions=actions))
-    found = history.find("r")
-    assert found.action_count == 20_000
-    assert len(found.actions) == 5_000
-    assert sum(action.phase is Phase.FAILED for action in found.actions) == 20
-    assert found.actions[0].id == "a0"
+def test_environment_variables_are_dropped_when_the_run_is_over(alula: Run, alula_home: Path) -> None:
+    assert alula("run", "--env", "TOKEN=verysecret", "prog.py", "wf").code == 0
+    assert not any(b"verysecret" in path.read_bytes() for path in alula_home.glob("runs.db*"))
 
 
-def test_old_runs_are_dropped(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MOST_RUNS", 3)
+def test_only_the_owner_may_read_the_history(alula: Run, alula_home: Path) -> None:
+    alula("run", "prog.py", "wf")
+    assert (alula_home / "runs.db").stat().st_mode & 0o077 == 0
+
+
+def test_of_many_actions_those_that_failed_are_kept(history: SqliteStore) -> None:
+    kept = record("r")
+    history.begin_run(kept)
+    for i in range(20_000):
+        history.record("r", Action(id=f"a{i}", phase=Phase.FAILED if i % 1_000 == 999 else Phase.SUCCEEDED))
+    history.commit_now()
+    history.shorten(kept, cut)
+    found = history.actions("r")
+    assert find_run(history, "r").action_count == 20_000
+    assert len(found) == 5_000
+    assert sum(action.phase is Phase.FAILED for action in found) == 20
+    assert found[0].id == "a0"
+
+
+def test_old_runs_are_dropped(tmp_path: Path) -> None:
+    history = SqliteStore(tmp_path / "runs.db", most_runs=3)
     for number in range(6):
-        history.begin(record(f"r{number}"))
+        history.begin_run(record(f"r{number}"))
+        history.record(f"r{number}", Action(id="a0"))
+        history.commit_now()
     assert history.names() == ["r5", "r4", "r3"]
+    history.close()
+    with sqlite3.connect(tmp_path / "runs.db") as connection:
+        assert connection.execute("SELECT count(*) FROM actions").fetchone() == (3,)
+    connection.close()
 
 
-def test_a_run_of_a_process_that_is_gone_is_lost(history: History) -> None:
+def test_a_run_of_a_process_that_is_gone_is_lost(history: SqliteStore) -> None:
     host, pid, start = this_process().split(":")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    history.begin(record("mine"))
-    history.begin(record("gone", process=f"{host}:{dead.pid}:1"))
-    history.begin(record("reused", process=f"{host}:{pid}:{int(start) - 1}"))
-    history.begin(record("elsewhere", process=f"other-{host}:{dead.pid}:1"))
-    history.begin(record("unsaid", process=""))
+    history.begin_run(record("mine"))
+    history.begin_run(record("gone", owner=f"{host}:{dead.pid}:1"))
+    history.begin_run(record("reused", owner=f"{host}:{pid}:{int(start) - 1}"))
+    history.begin_run(record("elsewhere", owner=f"other-{host}:{dead.pid}:1"))
+    history.begin_run(record("unsaid", owner=""))
     assert statuses(history) == {
         "mine": "running",
         "gone": "lost",
@@ -311,6 +320,7 @@ def test_a_run_of_a_process_that_is_gone_is_lost(history: History) -> None:
         "elsewhere": "running",
         "unsaid": "lost",
     }
+    assert [found.name for found in list_runs(history, status="lost", limit=2)] == ["unsaid", "reused"]
 
 
 def test_many_processes_write_at_once(folder: Path, alula_home: Path, program: Run) -> None:
@@ -321,25 +331,20 @@ def test_many_processes_write_at_once(folder: Path, alula_home: Path, program: R
     assert len(program("runs", "list").out.splitlines()) == 9
 
 
-def test_deleting_is_all_or_nothing(history: History) -> None:
-    history.begin(record("a"))
+def test_deleting_is_all_or_nothing(history: SqliteStore) -> None:
+    history.begin_run(record("a"))
     with pytest.raises(UnknownNameError):
-        history.delete(["a", "b"])
+        forget_runs(history, ["a", "b"])
     assert history.names() == ["a"]
 
 
-def test_a_name_that_is_taken_is_refused(history: History) -> None:
-    history.begin(record("a", entity="first"))
-    with pytest.raises(UsageError, match="there is a run with the name 'a' already"):
-        history.begin(record("a", entity="second"))
-    assert history.find("a").entity == "first"
-
-
-def test_reading_makes_no_database(history: History) -> None:
-    assert history.records() == []
+def test_reading_makes_no_database(history: SqliteStore) -> None:
+    assert list_runs(history) == []
     assert history.names() == []
-    assert not history.path.exists()
+    assert not os.path.exists(history.path)
 
 
 def test_the_owner_of_a_process_does_not_matter() -> None:
-    assert history_module._lives(f"{os.uname().nodename}:1:")
+    from alula_kernel.engine import process_lives
+
+    assert process_lives(f"{os.uname().nodename}:1:")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import collections
 import copy
 import dataclasses
@@ -177,8 +176,6 @@ def test_what_no_format_holds_is_refused_with_the_reason(converter, context):
         converter(pd.DataFrame).to_literal(pd.DataFrame({"x": [1, "a", object()]}), context)
     with pytest.raises(ValueConversionError, match="cannot be stored as parquet"):
         converter(pd.DataFrame).to_literal(pd.DataFrame([[1, 2]], columns=["a", "a"]), context)
-    with pytest.raises(ValueConversionError, match="cannot be stored as csv"):
-        converter(Annotated[pd.DataFrame, "csv"]).to_literal(pd.DataFrame({"x": [[1]]}), context)
     with pytest.raises(ValueConversionError, match="cannot be stored"):
         converter(pl.DataFrame).to_literal(pl.DataFrame({"x": [object()]}), context)
     with pytest.raises(UnsupportedTypeError, match=r"(?s)'xlsx'.*arrow, csv, json, parquet"):
@@ -223,7 +220,6 @@ def test_open(converter, context, stored, python_type):
     assert rows(handle.all()) == rows(handle.all_sync()) == ROWS
     assert [row for piece in handle.iter() for row in rows(piece)] == ROWS
     assert [row for piece in handle.iter_sync() for row in rows(piece)] == ROWS
-    assert rows(asyncio.run(handle.all_async())) == ROWS
     narrow = converter(Annotated[DataFrame, kwtypes(b=str)]).to_python(stored, context).open(python_type)
     assert rows(narrow.all()) == [{"b": row["b"]} for row in ROWS]
 

@@ -237,7 +237,7 @@ def test_walk(stored):
 def test_asynchronous_forms(stored):
     async def use() -> tuple[list[str], list[str], File | None]:
         walked = [file.name async for file in stored.walk_async()]
-        return walked, [f.name for f in await stored.list_files_async()], await stored.get_file_async("a.txt")
+        return walked, [f.name for f in await stored.list_files_async()], await stored.get_file("a.txt")
 
     walked, listed, file = asyncio.run(use())
     assert walked == ["a.txt", "b.csv", "c.txt", "d e.txt"]

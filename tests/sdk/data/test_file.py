@@ -251,7 +251,6 @@ def test_exists(local, tmp_path):
     assert File(local).exists()
     assert File(local).exists_sync()
     assert not File(tmp_path / "none").exists()
-    assert asyncio.run(File(local).exists_async())
 
 
 # --- streaming writes ---

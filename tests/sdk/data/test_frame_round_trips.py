@@ -32,6 +32,8 @@ PLAIN = {
     pa.timestamp("us", "UTC"): TIMES.map(lambda value: value.replace(tzinfo=dt.timezone.utc)),
     pa.date32(): st.dates(dt.date(1900, 1, 1), dt.date(2200, 1, 1)),
     pa.duration("us"): st.timedeltas(dt.timedelta(days=-10_000), dt.timedelta(days=10_000)),
+    pa.list_(pa.string()): st.lists(st.none() | TEXT, max_size=3),
+    pa.list_(pa.list_(pa.int64())): st.lists(st.none() | st.lists(st.integers(-5, 5), max_size=2), max_size=3),
 }
 RICH = {
     **PLAIN,
@@ -285,3 +287,29 @@ def test_decimals_times_and_bytes_in_pandas(round_trip, context):
     )
     found = round_trip(pd.DataFrame, frame, context)
     assert found.astype(object).where(found.notna(), None).to_dict("list") == frame.to_dict("list")
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (pa.list_(pa.string()), [["a"], None, []]),
+        (pa.struct([("x", pa.int64())]), [{"x": 1}, None, {"x": None}]),
+        (pa.map_(pa.string(), pa.int64()), [[("k", 1)], None, []]),
+    ],
+    ids=["list", "struct", "map"],
+)
+@pytest.mark.parametrize("named", [False, True], ids=["range", "named index"])
+def test_pandas_keeps_nested_columns_of_arrow(round_trip, context, form, kind, values, named):
+    frame = pd.DataFrame({"before": [1, 2, 3], "x": pd.Series(values, dtype=pd.ArrowDtype(kind)), "after": list("abc")})
+    if named:
+        frame = frame.set_index("before")
+    found = round_trip(Annotated[pd.DataFrame, form], frame, context)
+    assert found.dtypes.to_dict() == frame.dtypes.to_dict()
+    pd.testing.assert_frame_equal(found, frame)
+
+
+def test_csv_holds_structs_as_json(round_trip, context):
+    frame = pa.table({"s": pa.array([{"x": 1, "day": dt.date(2024, 1, 2)}, None])})
+    found = round_trip(Annotated[pa.Table, "csv"], frame, context)
+    assert found.to_pydict() == {"s": ['{"x":1,"day":"2024-01-02"}', None]}

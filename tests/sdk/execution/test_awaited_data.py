@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import shutil
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pytest
 
 from alula import DataFrame, Directory, File, TaskEnvironment, task
+from alula.errors import UsageError
 
 env = TaskEnvironment(name="awaited")
 
@@ -78,7 +83,7 @@ def test_a_block_left_by_an_exception_writes_nothing_in_both_forms() -> None:
                 raise OSError
         except OSError:
             pass
-        return plain.exists() or await awaited.exists_async()
+        return await plain.exists() or awaited.exists_sync()
 
     assert asyncio.run(fails()) is False
 
@@ -123,3 +128,68 @@ def test_what_is_made_from_local_data_in_a_task_outlives_that_data(tmp_path: Pat
     assert directory.hash == "key"
     assert [f.name for f in directory.walk()] == ["a.txt", "b.txt"]
     assert frame.open(pd.DataFrame).all()["a"].tolist() == [1]
+
+
+FRAME = pd.DataFrame({"a": [1, 2]})
+
+
+def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a coroutine function as a test."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+@in_a_loop
+async def test_frames_are_awaited_in_coroutine_functions() -> None:
+    handle = DataFrame(FRAME)
+    assert (await handle.open(pd.DataFrame).all()).equals(FRAME)
+    assert handle.all_sync().equals(FRAME)
+    assert [len(part) async for part in handle.iter()] == [2]
+    assert [len(part) for part in handle.iter()] == [2]
+    both = await asyncio.gather(*(one.open(pd.DataFrame).all() for one in (handle, handle)))
+    assert [len(frame) for frame in both] == [2, 2]
+    assert [len(await one.all()) for one in (handle, handle)] == [2, 2]
+
+
+@in_a_loop
+async def test_plain_functions_within_coroutine_functions_call_them() -> None:
+    def size(handle: DataFrame) -> int:
+        return len(handle.open(pd.DataFrame).all())
+
+    assert size(DataFrame(FRAME)) == await asyncio.to_thread(size, DataFrame(FRAME)) == 2
+
+
+@in_a_loop
+async def test_files_and_directories_tell_whether_they_exist(tmp_path: Path) -> None:
+    folder = Directory(str(folder_of(tmp_path)))
+    assert await folder.exists()
+    assert not await File(str(tmp_path / "none")).exists()
+    found, missing = await folder.get_file("a.txt"), await folder.get_file("z.txt")
+    assert await found.exists()
+    assert missing is None
+    assert folder.get_file_sync("z.txt") is None
+
+
+@in_a_loop
+async def test_an_error_of_what_is_awaited_is_raised_where_it_is_awaited() -> None:
+    reading = DataFrame().all()
+    with pytest.raises(UsageError, match="empty DataFrame"):
+        await reading
+
+
+@pytest.mark.parametrize(
+    "use",
+    [bool, len, list, lambda frame: frame["a"], lambda frame: frame.columns],
+    ids=["bool", "len", "list", "index", "attribute"],
+)
+@in_a_loop
+async def test_a_forgotten_await_is_named(use: Callable[[Any], Any]) -> None:
+    forgotten = DataFrame(FRAME).all()
+    with pytest.raises(UsageError, match=r"all\(\) was not awaited in a coroutine function") as caught:
+        use(forgotten)
+    assert "all_sync()" in str(caught.value.hint)
+    assert not hasattr(forgotten, "__fspath__")

@@ -12,6 +12,7 @@ import pytest
 
 import alula
 from alula import Secret, TaskEnvironment, ctx, current_context, errors, task, workflow
+from alula_kernel.specs import SecretSpec
 
 env = TaskEnvironment(name="contexts")
 
@@ -151,21 +152,22 @@ def test_environment_variables_of_run_and_task() -> None:
 def test_secrets_of_a_local_run(monkeypatch: pytest.MonkeyPatch, alula_home: Path) -> None:
     @task(secret_requests=[Secret(group="db", key="pass-word")])
     def ask(group: str, key: str) -> str:
-        return str(current_context().secrets.get(group or None, key or None))
+        value: str = current_context().secrets.get(group or None, key or None)
+        return value[::-1]  # as it is, it would be refused
 
     monkeypatch.setenv("ALULA_SECRET_DB_PASS_WORD", "from the environment")
     (alula_home / "secrets" / "files").mkdir(parents=True)
     (alula_home / "secrets" / "files" / "token").write_text("from a file\n")
     (alula_home / "secrets" / "alone").write_text("no group")
-    assert ask(group="db", key="pass-word") == "from the environment"
-    assert ask(group="files", key="token") == "from a file"
-    assert ask(group="", key="alone") == "no group"
+    assert ask(group="db", key="pass-word") == "from the environment"[::-1]
+    assert ask(group="files", key="token") == "from a file"[::-1]
+    assert ask(group="", key="alone") == "no group"[::-1]
     assert current_context().secrets.get("files", "token", encode_mode="rb") == b"from a file\n"
-    assert ask.spec(alula.current_app()).secrets == ("pass-word",)
+    assert ask.spec(alula.current_app()).secrets == (SecretSpec(key="pass-word", group="db", variable="DB_PASS_WORD"),)
     with pytest.raises(errors.UsageError, match="there is no secret 'db/other'") as caught:
         ask(group="db", key="other")
     assert "ALULA_SECRET_DB_OTHER" in caught.value.hint
-    with pytest.raises(errors.UsageError, match="there is no secret"):
+    with pytest.raises(errors.UsageError, match=r"there is no secret '\.\./cache\.db'"):
         ask(group="..", key="cache.db")
     with pytest.raises(errors.UsageError, match="needs a key, a group"):
         Secret()

@@ -10,16 +10,15 @@ import functools
 import os
 import threading
 import time
-import weakref
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from ..contracts import Cache, CacheEntry
+from .sqlite_files import between_processes, fork_guard, inode_of, put_aside
 
 if TYPE_CHECKING:
     import sqlite3
@@ -105,7 +104,7 @@ class SqliteCache(Cache):
         self._puts_until_trim = self._trim_interval()
         self._retry_at = 0.0
         self._warned: set[str] = set()
-        _fork_guard().watch(self)
+        fork_guard().watch(self)
 
     # --- the contract ------------------------------------------------------------------------------------------------
 
@@ -330,28 +329,22 @@ class SqliteCache(Cache):
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         # Looked up before the file is opened: if another process puts a fresh one in its place meanwhile, what is damaged
         # here is not that one.
-        before = self._current_inode()
+        before = inode_of(self.path)
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
         )
         self._connection = connection
-        self._inode = before or self._current_inode()
+        self._inode = before or inode_of(self.path)
         self._prepare(connection)
-        self._inode = self._current_inode()
+        self._inode = inode_of(self.path)
         return connection
-
-    def _current_inode(self) -> int:
-        try:
-            return os.stat(self.path).st_ino
-        except FileNotFoundError:
-            return 0
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Set up a connection, and the tables if the file is new."""
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -16384")  # KiB; taken only as it fills
         if self._is_new(connection):
-            with self._between_processes():
+            with between_processes(self.path):
                 if self._is_new(connection):
                     self._create_tables(connection)
         if self._identity(connection) != (_APPLICATION_ID, _SCHEMA_VERSION):
@@ -380,33 +373,15 @@ class SqliteCache(Cache):
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         self._in_transaction(connection, lambda: [connection.execute(statement) for statement in _SCHEMA.split(";")])
 
-    @contextmanager
-    def _between_processes(self) -> Iterator[None]:
-        """Let one process at a time create or replace the file."""
-        import fcntl
-
-        with open(f"{self.path}.lock", "wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def _move_aside(self, error: Exception) -> None:
-        """Rename a damaged database, so that it can be looked at, and leave the place free for a fresh one.
-
-        Another process may have done so already; then the file at the path is not the one that this process has open.
-        """
+        """Put a damaged database aside."""
         self._disconnect()
-        with self._between_processes():
-            inode = self._current_inode()
-            if inode == 0 or self._inode not in {0, inode}:
-                return
-            number = next(n for n in range(1, 1_000_000) if not os.path.exists(f"{self.path}.corrupt-{n}"))
-            aside = f"{self.path}.corrupt-{number}"
-            os.rename(self.path, aside)
-            for suffix in ("-wal", "-shm"):
-                if os.path.exists(f"{self.path}{suffix}"):
-                    os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")
-        self._inode = 0
-        self._warn("", "the cache %s is damaged (%s); it was moved to %s and a new one begun", self.path, error, aside)
+        aside = put_aside(self.path, self._inode, "corrupt")
+        if aside:
+            self._inode = 0
+            self._warn(
+                "", "the cache %s is damaged (%s); it was moved to %s and a new one begun", self.path, error, aside
+            )
 
     def before_fork(self) -> None:
         """Wait until no thread is inside the database, and keep it so: a lock of SQLite's would stay locked in the child."""
@@ -439,46 +414,6 @@ class SqliteCache(Cache):
         if once:
             self._warned.add(once)
         logging.getLogger("alula.cache").warning(message, *arguments)
-
-
-class _ForkGuard:
-    """Keeps every thread out of every cache while the process is forked."""
-
-    def __init__(self) -> None:
-        import logging  # noqa: F401 - its own guard must be registered first, because a cache logs while it is locked
-
-        self._caches: weakref.WeakSet[SqliteCache] = weakref.WeakSet()
-        self._forking = threading.Lock()
-        self._held: list[SqliteCache] = []
-        os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
-
-    def watch(self, cache: SqliteCache) -> None:
-        """Take care of a cache as long as it lives."""
-        self._caches.add(cache)
-
-    def _before(self) -> None:
-        self._forking.acquire()
-        self._held = list(self._caches)
-        for cache in self._held:
-            cache.before_fork()
-
-    def _in_parent(self) -> None:
-        held, self._held = self._held, []
-        for cache in held:
-            cache.after_fork_in_parent()
-        self._forking.release()
-
-    def _in_child(self) -> None:
-        held, self._held = self._held, []
-        for cache in held:
-            cache.after_fork_in_child()
-        self._forking = threading.Lock()
-
-
-@functools.lru_cache(maxsize=1)
-def _fork_guard() -> _ForkGuard:
-    """Return the guard of this process; what is called at a fork can be registered but never taken back."""
-    return _ForkGuard()
 
 
 class MemoryCache(Cache):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..contracts import ActionEvent, CodeReference, EventListener, Handle
 from ..errors import ActionError, EngineError
 from ..literals import Literal
+from ..specs import EntitySpec, WorkflowSpec
 from .phases import FINAL, TRANSITIONS, Phase
-from .store import Store
+
+if TYPE_CHECKING:
+    from .store import Store
 
 logger = logging.getLogger("alula.engine")
 
@@ -31,7 +34,10 @@ class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         ended_at: Seconds since the epoch; None while it runs.
         outcome: `alula_kernel.contracts.Outcome.kind`; empty while it runs.
         error: Why it did not succeed.
-        handle: How its executor finds it again.
+        handle: How its executor finds it again; None before it was submitted, and if it ends with the engine's process.
+        graph: What a dynamic task gave, while it is driven by a durable engine.
+        entities: Specs behind the graph that the engine may not know.
+        interrupted: Whether it was lost with the engine that drove it, which counts against no budget.
     """
 
     number: int
@@ -41,6 +47,9 @@ class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     outcome: str = ""
     error: ActionError | None = None
     handle: Handle | None = None
+    graph: WorkflowSpec | None = None
+    entities: tuple[EntitySpec, ...] = ()
+    interrupted: bool = False
 
 
 # Neither is looked at by the garbage collector: what they hold has no way back to them, and a run may have 100,000.
@@ -51,7 +60,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False, gc=Fals
         id: Unique in its run; the root's is `ROOT_ACTION`.
         parent: Id of the parent; empty for the root.
         name: What people see.
-        kind: ``task``, ``workflow``, ``launch_plan``, ``map``, ``branch`` or ``gate``.
+        kind: ``task``, ``workflow``, ``launch_plan``, ``map``, ``branch``, ``gate`` or ``trace``.
         entity: Qualified name of the entity that it runs; empty for a branch or gate.
         phase: Where it is in its life; changed by `change_phase` alone.
         inputs: Its inputs.
@@ -65,6 +74,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False, gc=Fals
         checkpoint: URI prefix of its last checkpoint, if it wrote one.
         location: ``file:line`` of the call that made it.
         message: Free text, as the reason of an abort.
+        group: Name under which people see it together with its siblings.
         created_at: Seconds since the epoch.
         started_at: When the first attempt or child started; None before.
         ended_at: When it reached a final phase; None before.
@@ -87,6 +97,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, eq=False, gc=Fals
     checkpoint: str = ""
     location: str = ""
     message: str = ""
+    group: str = ""
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
@@ -115,6 +126,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         executor: Name of the executor of Python tasks; empty for ``inline``.
         output_prefix: URI prefix for reports, checkpoints and named files.
         launch_plan: Name of the launch plan that was launched, if any.
+        source: Absolute path of the file, or name of the module, that the entity was loaded from, for whoever resumes the run;
+            empty if nobody can.
         context: The custom context of the first action, which every call hands on to its children.
         code: Where workers find the code of its tasks; None if only this process can run them.
     """
@@ -132,6 +145,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     executor: str = ""
     output_prefix: str = ""
     launch_plan: str = ""
+    source: str = ""
     context: dict[str, str] = {}
     code: CodeReference | None = None
 

@@ -23,18 +23,19 @@ from ..contracts import (
     ExecutorBusyError,
     Handle,
     Outcome,
+    TaskExecutor,
 )
 from ..errors import MAX_MESSAGE_CHARS, ActionError
 from ..literals import Literal
 from ..specs import TaskSpec
-from .actions import Action, AttemptRecord
+from .actions import Action, AttemptRecord, RunOptions
 from .calls import ActionController
 from .failures import EndedError, aborted, timed_out
 from .graphs import drive_graph
 from .inline_io import check_inline_size
 from .phases import Phase
-from .plans import WorkflowPlan
-from .retries import RetryBudget
+from .plans import WorkflowPlan, entities_behind
+from .retries import RetryBudget, with_more_memory
 from .stepping import Stepper, become_task, within
 
 if TYPE_CHECKING:
@@ -60,36 +61,77 @@ _UNEXPLAINED = {
 """Code and kind of the error of an outcome that came without one."""
 
 
+class TaskPlan:
+    """What is the same for every action of a run that runs a task: worked out once, since a map has many of them.
+
+    Args:
+        spec: The task, overrides applied.
+        executor: What runs its attempts.
+        run: Name of the run.
+        options: How the run is to be run.
+        started_at: When the run began, in seconds since the epoch.
+
+    Attributes:
+        spec: The task.
+        executor: What runs its attempts.
+        attempt: An attempt in which only what belongs to one action is missing.
+    """
+
+    __slots__ = ("attempt", "executor", "spec")
+
+    def __init__(
+        self, spec: TaskSpec, executor: TaskExecutor, run: str, options: RunOptions, started_at: float
+    ) -> None:
+        self.spec = spec
+        self.executor = executor
+        self.attempt = Attempt(
+            id="",
+            run=run,
+            action="",
+            number=0,
+            task=spec,
+            inputs={},
+            project=options.project,
+            domain=options.domain,
+            labels=options.labels,
+            environment=options.environment,
+            context=options.context,
+            code=options.code,
+            run_started_at=started_at,
+        )
+
+
 class TaskRun:
     """One action that runs a task.
 
     Args:
         execution: The run, as this thread drives it.
         action: The action.
-        spec: The task, overrides applied.
+        plan: The task.
         inputs: Its inputs.
         stepper: The stepper of the coroutine that drives it.
         interruptible: What the workflows around it say; the task's own setting and the run's come first.
     """
 
-    __slots__ = ("_budget", "action", "execution", "executor", "inputs", "interruptible", "spec", "stepper")
+    __slots__ = ("_budget", "action", "execution", "executor", "inputs", "interruptible", "plan", "spec", "stepper")
 
     def __init__(
         self,
         execution: Execution,
         action: Action,
-        spec: TaskSpec,
+        plan: TaskPlan,
         inputs: Outputs,
         stepper: Stepper,
         interruptible: bool | None,
     ) -> None:
         self.execution = execution
         self.action = action
-        self.spec = spec
+        self.plan = plan
+        self.executor = plan.executor
+        self.spec = spec = plan.spec
         self.inputs = inputs
         self.stepper = stepper
         self._budget: RetryBudget | None = None
-        self.executor = execution.engine.executor(spec, execution.options.executor)
         if spec.interruptible is not None:
             interruptible = spec.interruptible
         elif execution.options.interruptible is not None:
@@ -112,14 +154,15 @@ class TaskRun:
         spec = self.spec
         if spec.max_inline_bytes is not None:
             check_inline_size(self.inputs, spec.max_inline_bytes, "inputs")
+        left = await self._left_open() if self.action.attempts else None
         while True:
             if not self.execution.limiter.try_acquire():
                 await self._wait_for_slot()
             controller = ActionController(self.execution, self.action, self.stepper)
             try:
-                outcome = await self._attempt(controller)
+                outcome = await self._attempt(controller, left)
             finally:
-                if controller.calls:
+                if controller.waiting:
                     await controller.cancel_calls()
                 controller.close()
             original = controller.exception
@@ -131,7 +174,37 @@ class TaskRun:
                 outcome, original = await self._drive_graph(outcome)
                 if outcome.kind == SUCCEEDED:
                     return outcome.outputs
-            await self._pause_before_retry(outcome, original)
+            if left is not None and outcome.kind == LOST:
+                left.interrupted = True
+                self.execution.table.change_phase(self.action, Phase.RETRYING)
+            else:
+                await self._pause_before_retry(outcome, original)
+            left = None
+
+    async def _left_open(self) -> AttemptRecord | None:
+        """Take over the attempts of an engine that has died.
+
+        Returns:
+            The one to go on with; None if a new one is to be made.
+
+        Raises:
+            CallFailedError: The last one has failed, and was the last that was allowed.
+        """
+        table, attempts = self.execution.table, self.action.attempts
+        last = attempts[-1]
+        self.budget.restore(attempts[:-1])
+        if last.outcome and last.outcome != SUCCEEDED:
+            # Without an error it was stopped, by an engine that died before it could record why.
+            if not last.interrupted and last.error is not None:
+                table.change_phase(self.action, Phase.RUNNING)
+                await self._pause_before_retry(Outcome(kind=last.outcome, error=last.error), None)
+            return None
+        if last.graph is not None or self.executor.survives_engine:
+            return last
+        message = "the process that ran the attempt is gone"
+        last.error = ActionError(code="Lost", message=message, kind="system")
+        last.outcome, last.interrupted, last.ended_at = LOST, True, table.clock()
+        return None
 
     async def _wait_for_slot(self) -> None:
         execution = self.execution
@@ -180,36 +253,43 @@ class TaskRun:
 
     # --- one attempt -------------------------------------------------------------------------------------------------
 
-    async def _attempt(self, controller: ActionController) -> Outcome:
-        """Run one attempt: record it, submit it, wait for its end, record that."""
-        execution, action, spec = self.execution, self.action, self.spec
-        table, options = execution.table, execution.options
-        number = len(action.attempts) + 1
-        attempt = Attempt(
-            id=f"{table.run}/{action.id}/{number}",
-            run=table.run,
+    async def _attempt(self, controller: ActionController, left: AttemptRecord | None) -> Outcome:
+        """Run one attempt: record it, submit it, wait for its end, record that.
+
+        Args:
+            controller: What its code may call.
+            left: The attempt to go on with, if an engine died over it. It keeps its id: if it was submitted, it is not
+                started again.
+        """
+        execution, action = self.execution, self.action
+        table, prefix = execution.table, execution.options.output_prefix
+        number = len(action.attempts) + (left is None)
+        attempt_id = f"{table.run}/{action.id}/{number}"
+        attempt = msgspec.structs.replace(
+            self.plan.attempt,
+            id=attempt_id,
             action=action.id,
             number=number,
-            task=spec,
             inputs=self.inputs,
-            timeout_seconds=self._attempt_seconds(),
+            timeout_seconds=self._attempt_seconds(left),
             # The last attempt that the platform may spoil stays off capacity that can be taken away.
             interruptible=bool(self.interruptible) and not self.budget.last_system_attempt,
-            output_prefix=f"{options.output_prefix}/{table.run}/{action.id}/{number}" if options.output_prefix else "",
+            output_prefix=f"{prefix}/{attempt_id}" if prefix else "",
             previous_checkpoint=action.checkpoint,
-            project=options.project,
-            domain=options.domain,
-            labels=options.labels,
-            environment=options.environment,
-            context=options.context,
-            code=options.code,
         )
-        record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
-        action.attempts.append(record)
+        if self.spec.retries.memory_factor > 1:
+            ended = sum(record.outcome == OUT_OF_MEMORY for record in action.attempts)
+            attempt = msgspec.structs.replace(attempt, task=with_more_memory(self.spec, ended))
+        record = left
+        if record is None:
+            record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
+            action.attempts.append(record)
         try:
             if not table.change_phase(action, Phase.RUNNING):
                 raise _ended_outside(action)
             if table.store.durable:
+                if self.executor.needs_event_loop or not self.spec.blocking:
+                    await become_task(self.stepper)  # it would anyway, and so it shares its commits
                 await execution.committed(self.stepper)
             outcome = await self._submit_and_wait(attempt, record, controller)
         except BaseException:
@@ -225,10 +305,16 @@ class TaskRun:
             action.checkpoint = outcome.checkpoint
         return outcome
 
-    def _attempt_seconds(self) -> float | None:
-        """Return how long an attempt that starts now may run."""
+    def _attempt_seconds(self, running: AttemptRecord | None = None) -> float | None:
+        """Return how long an attempt may run from now on.
+
+        Args:
+            running: The attempt, if it runs already.
+        """
         limits = self.spec.timeout
         longest = limits.runtime_seconds or None
+        if longest is not None and running is not None and running.handle is not None:
+            longest = max(running.started_at + longest - self.execution.table.clock(), 0.001)
         if not limits.deadline_seconds:
             return longest
         left = self.execution.seconds_left(self.action, self.spec)
@@ -238,9 +324,17 @@ class TaskRun:
 
     async def _submit_and_wait(self, attempt: Attempt, record: AttemptRecord, controller: ActionController) -> Outcome:
         executor, execution = self.executor, self.execution
+        if record.graph is not None:  # its code has ended, and an engine died over what it gave
+            return Outcome(kind=SUCCEEDED, graph=record.graph, entities=record.entities)
+        attached = record.handle
         try:
             try:
-                handle = await self._submit(attempt, controller)
+                if attached is not None:
+                    assert execution.left is not None
+                    execution.left.attach(self.action.id)
+                    handle = attached
+                else:
+                    handle = await self._submit(attempt, controller)
             except ExecutorBusyError as busy:
                 handle = await self._submit_when_there_is_room(attempt, controller, busy)
         except CallFailedError:
@@ -248,11 +342,12 @@ class TaskRun:
         except Exception as failure:
             logger.debug("executor %s could not submit %s", executor.name, attempt.id, exc_info=True)
             return _system_failure(f"executor {executor.name} could not start the attempt: {failure}", failure)
-        record.handle = handle
         try:
-            if execution.table.store.durable:
-                execution.table.store.record(execution.table.run, self.action)
-                await execution.committed(self.stepper)
+            if executor.survives_engine:
+                record.handle = handle
+                if attached is None and execution.table.store.durable:
+                    execution.table.store.record(execution.table.run, self.action)
+                    await execution.committed(self.stepper)
             try:
                 if attempt.timeout_seconds is None or executor.enforces_timeout:
                     outcome = await executor.wait(handle)
@@ -371,6 +466,13 @@ class TaskRun:
         """Drive the graph that a dynamic task returned. It belongs to the attempt: its failure, and its time, count."""
         execution, record = self.execution, self.action.attempts[-1]
         assert outcome.graph is not None
+        if execution.table.store.durable and record.graph is None:
+            # Before its first action, whose id and inputs depend on it: the code may give another one when it runs again.
+            known = entities_behind(outcome.graph, execution.engine.entities) if not outcome.entities else ()
+            record.graph, record.entities = outcome.graph, outcome.entities or known
+            execution.table.store.record(execution.table.run, self.action)
+            await execution.committed(self.stepper)
+        execution.engine.learn(outcome.entities)
         suffix = f"~{record.number}" if record.number > 1 else ""
         plan = WorkflowPlan(outcome.graph, execution.engine.entities, suffix)
         left = self._seconds_left_of(record)
@@ -389,6 +491,7 @@ class TaskRun:
             outcome, original = Outcome(kind=USER_FAILURE, error=failure.error), failure.original
         except TimeoutError:
             outcome = _out_of_time(execution.table.clock() - record.started_at)
+        record.graph, record.entities = None, ()
         record.ended_at = execution.table.clock()
         record.outcome = outcome.kind
         record.error = outcome.error

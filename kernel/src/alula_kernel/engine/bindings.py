@@ -6,8 +6,21 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from ..errors import ActionError
-from ..literals import Json, ListLiteral, Literal, MapLiteral, NonFinite, Scalar, unwrap
+from ..literals import (
+    NONE,
+    Hashed,
+    Json,
+    ListLiteral,
+    Literal,
+    MapLiteral,
+    NonFinite,
+    Scalar,
+    UnionLiteral,
+    unwrap,
+)
 from ..specs import Binding, Comparison, Condition, ListBinding, LiteralBinding, MapBinding, Reference
 
 Scope = dict[str, Mapping[str, Literal]]
@@ -47,13 +60,22 @@ def resolve(binding: Binding, scope: Scope) -> Literal:
             value = scope[binding.node][binding.output]  # type: ignore[union-attr]
         except KeyError:
             raise _missing(binding) from None  # type: ignore[arg-type]
-        return follow(value, binding.path, binding) if binding.path else value  # type: ignore[union-attr, arg-type]
+        if binding.path:  # type: ignore[union-attr]
+            value = follow(value, binding.path, binding)  # type: ignore[union-attr, arg-type]
+        return _as_variant(value, binding.variant) if binding.variant else value  # type: ignore[union-attr]
     if kind is LiteralBinding:
         return binding.value  # type: ignore[union-attr]
     if kind is ListBinding:
         return ListLiteral([resolve(item, scope) for item in binding.items])  # type: ignore[union-attr]
     assert isinstance(binding, MapBinding)
     return MapLiteral({name: resolve(item, scope) for name, item in binding.entries.items()})
+
+
+def _as_variant(value: Literal, variant: str) -> Literal:
+    """Say of which variant of a union a value is: a text and a time look alike."""
+    if isinstance(value, Hashed):
+        return msgspec.structs.replace(value, value=_as_variant(value.value, variant))
+    return value if isinstance(value, UnionLiteral) or value == NONE else UnionLiteral(variant, value)
 
 
 def _missing(reference: Reference) -> BindingError:

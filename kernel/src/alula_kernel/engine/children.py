@@ -24,22 +24,18 @@ class Children(Generic[K, V]):
         stepper: The stepper of the coroutine that starts and awaits them.
 
     Attributes:
+        running: Those that wait for something, with their keys.
         ended: Key, result and failure of each child that has ended and was not taken from here yet, in the order in
             which they ended. A failure that is no `CallFailedError` is no end of a child, but of the run.
     """
 
-    __slots__ = ("_running", "_stepper", "_wakeup", "ended")
+    __slots__ = ("_stepper", "_wakeup", "ended", "running")
 
     def __init__(self, stepper: Stepper) -> None:
         self._stepper = stepper
-        self._running: dict[asyncio.Task[V], K] = {}
+        self.running: dict[asyncio.Task[V], K] = {}
         self._wakeup: asyncio.Future[None] | None = None
         self.ended: collections.deque[tuple[K, V | None, BaseException | None]] = collections.deque()
-
-    @property
-    def running(self) -> int:
-        """How many wait for something."""
-        return len(self._running)
 
     def start(self, key: K, coroutine: Coroutine[Any, Any, V]) -> bool:
         """Run a child until it ends or has to wait.
@@ -72,11 +68,11 @@ class Children(Generic[K, V]):
         import asyncio
 
         task = asyncio.get_running_loop().create_task(coroutine)
-        self._running[task] = key
+        self.running[task] = key
         task.add_done_callback(self._land)
 
     def _land(self, task: asyncio.Task[V]) -> None:
-        key = self._running.pop(task, None)
+        key = self.running.pop(task, None)
         if key is None:  # cancelled by `cancel`, which waits for it itself
             return
         failure: BaseException | None
@@ -102,12 +98,12 @@ class Children(Generic[K, V]):
 
     async def cancel(self, reason: str) -> None:
         """Cancel those that still run and wait until they have gone."""
-        if not self._running:
+        if not self.running:
             return
         import asyncio
 
-        tasks = list(self._running)
-        self._running.clear()
+        tasks = list(self.running)
+        self.running.clear()
         for task in tasks:
             task.cancel(reason)
         await asyncio.gather(*tasks, return_exceptions=True)

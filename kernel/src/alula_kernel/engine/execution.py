@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +12,8 @@ from ..contracts import CallFailedError
 from ..errors import ActionError
 from ..literals import Literal
 from ..specs import EntitySpec, LaunchPlanSpec, TaskSpec
-from .actions import Action, ActionTable, RunOptions
+from .actions import ROOT_ACTION, Action, ActionTable, RunOptions
+from .attempts import TaskPlan
 from .bindings import BindingError, Scope, resolve
 from .failures import EndedError, aborted, stop_reason
 from .gates import drive_gate
@@ -26,10 +27,13 @@ from .tasks import drive_task
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .leftovers import Leftovers
 
 logger = logging.getLogger("alula.engine")
 
 Outputs = dict[str, Literal]
+
+_KEPT_PLANS = 256
 
 
 class Execution:
@@ -43,10 +47,11 @@ class Execution:
         standing_still: Owners of cache reservations that cannot go on while this one runs.
 
     Attributes:
+        left: What a dead engine left of the run; None if it began here.
         reserving: Owners of cache reservations among its actions.
     """
 
-    __slots__ = ("engine", "limiter", "options", "reserving", "standing_still", "table")
+    __slots__ = ("_task_plans", "engine", "left", "limiter", "options", "reserving", "standing_still", "table")
 
     def __init__(
         self,
@@ -61,7 +66,10 @@ class Execution:
         self.options = options
         self.limiter = limiter
         self.standing_still = standing_still
+        self.left: Leftovers | None = None
         self.reserving: set[str] = set()
+        # By identity, since a spec cannot be hashed; a plan holds its spec, so that the identity stays taken.
+        self._task_plans: dict[int, TaskPlan] = {}
 
     def nested(self, has_slot: bool) -> Execution:
         """Return an execution of the same run for a call that blocks this thread.
@@ -74,7 +82,36 @@ class Execution:
         """
         limit = self.limiter.limit
         limiter = Limiter(None if limit is None else max(1, self.limiter.free + has_slot))
-        return Execution(self.engine, self.table, self.options, limiter, self.standing_still | self.reserving)
+        nested = Execution(self.engine, self.table, self.options, limiter, self.standing_still | self.reserving)
+        nested.left = self.left
+        nested._task_plans = self._task_plans
+        return nested
+
+    def with_context(self, added: Mapping[str, str]) -> Execution:
+        """Return an execution of the same run for a child whose custom context has more in it."""
+        options = msgspec.structs.replace(self.options, context={**self.options.context, **added})
+        derived = Execution(self.engine, self.table, options, self.limiter, self.standing_still)
+        derived.left = self.left
+        derived.reserving = self.reserving
+        return derived
+
+    def task_plan(self, spec: TaskSpec) -> TaskPlan:
+        """Return the plan of a task; the plans of specs that were met lately are kept.
+
+        Raises:
+            UnknownNameError: Nothing here runs such tasks.
+        """
+        plans = self._task_plans
+        plan = plans.get(id(spec))
+        if plan is None or plan.spec is not spec:
+            root = self.table.store.find(self.table.run, ROOT_ACTION)
+            started_at = root.created_at if root is not None else 0.0
+            executor = self.engine.executor(spec, self.options.executor)
+            plan = TaskPlan(spec, executor, self.table.run, self.options, started_at)
+            if len(plans) >= _KEPT_PLANS:
+                plans.clear()
+            plans[id(spec)] = plan
+        return plan
 
     def seconds_left(self, action: Action, spec: TaskSpec) -> float | None:
         """Return how long it is until an action's deadline, below zero after it; None if it has none."""
@@ -86,18 +123,36 @@ class Execution:
         store = self.table.store
         if not store.durable:
             return
-        await become_task(stepper)
+        if not stepper.in_task:
+            if store.commit_now():
+                return
+            await become_task(stepper)
         pending = store.commit()
         if pending is not None:
             await pending
 
+    def begin(self, action: Action) -> Action:
+        """Record a new action, or return the one that a dead engine left under its id.
+
+        Raises:
+            UsageError: What was left is something else.
+        """
+        if self.left is not None and (earlier := self.left.claim(action)) is not None:
+            return earlier
+        return self.table.create(action)
+
     async def conclude(self, action: Action, driver: Coroutine[Any, Any, Outputs], stepper: Stepper) -> Outputs:
-        """Drive an action and record how it ended.
+        """Drive an action and record how it ended. One that a dead engine left, and that has ended, is not driven.
 
         Raises:
             CallFailedError: It failed; that is recorded.
         """
         table = self.table
+        if self.left is not None:
+            if action.final:
+                driver.close()
+                return self.left.answer(action)
+            driver = self._clearing(action, driver, stepper)
         try:
             outputs = await driver
         except CallFailedError as failure:
@@ -118,6 +173,19 @@ class Execution:
             raise CallFailedError(action.error or _with_place(late.error, action))
         if table.store.durable:
             await self.committed(stepper)
+        return outputs
+
+    async def _clearing(self, action: Action, driver: Coroutine[Any, Any, Outputs], stepper: Stepper) -> Outputs:
+        """Drive an action, and see to it that nothing that a dead engine left goes on below it."""
+        assert self.left is not None
+        try:
+            outputs = await driver
+        except GeneratorExit:  # nobody is there any more who could wait
+            raise
+        except BaseException:
+            await self.left.abandon(self, action, stepper)
+            raise
+        await self.left.abandon(self, action, stepper)
         return outputs
 
     async def _commit_abort(self, stop: BaseException, stepper: Stepper) -> None:
@@ -156,18 +224,20 @@ class Execution:
             kind=plan.kind,
             entity=plan.entity,
             location=node.location,
+            group=plan.group,
         )
         try:
             inputs = {name: resolve(binding, scope) for name, binding in node.inputs.items()}
         except BindingError as problem:
-            self.table.create(action)
+            action = self.begin(action)
             return self.conclude(action, _fail(CallFailedError(problem.error)), stepper)
         if defaults is None:
             defaults = plan.defaults
         if defaults:
             inputs = {**defaults, **inputs}
         action.inputs = inputs
-        self.table.create(action)
+        action = self.begin(action)
+        inputs = action.inputs
         driver: Coroutine[Any, Any, Outputs]
         if plan.kind == "branch":
             driver = drive_branch(self, action, node, scope, stepper, interruptible)
@@ -203,7 +273,7 @@ class Execution:
             entity=plan.entity,
             location=plan.node.location,
         )
-        self.table.create(action)
+        action = self.begin(action)
         self.table.change_phase(action, Phase.SKIPPED, message=message)
 
 

@@ -46,31 +46,30 @@ async def drive_map(
     lists = _mapped_lists(target, inputs)
     size = len(next(iter(lists.values()))) if lists else 1
     results: list[Outputs | None] = [None] * size
+    items = _Items(execution, action, spec, inputs, lists, interruptible)
     children: Children[int, Outputs] = Children(stepper)
+    ended, running = children.ended, children.running
     limit = (execution.limiter.limit or _IN_FLIGHT) if target.concurrency is None else target.concurrency
     tally = _Tally(size, min_successes(target, size))
     index = 0
     try:
         while True:
-            while index < size and not children.ended and not (limit and children.running >= limit):
-                item = dict(inputs)
-                for name, values in lists.items():
-                    item[name] = values[index]
-                child = _run_item(execution, action, spec, item, index, interruptible)
+            while index < size and not ended and not (limit and len(running) >= limit):
+                child = items.run(index)
                 if not children.start(index, child):
                     await children.adopt(index, child)
                 index += 1
-            while children.ended:
-                position, outputs, failure = children.ended.popleft()
+            while ended:
+                position, outputs, failure = ended.popleft()
                 if failure is None:
                     results[position] = outputs
                 else:
                     tally.add(failure)
                     if tally.lost and not target.run_all:
                         raise tally.failure()
-            if index < size and not (limit and children.running >= limit):
+            if index < size and not (limit and len(running) >= limit):
                 continue
-            if not children.running:
+            if not running:
                 break
             await children.next_end()
     except BaseException as stop:
@@ -125,20 +124,56 @@ class _Tally:
         )
 
 
-def _run_item(
-    execution: Execution, parent: Action, spec: EntitySpec, inputs: Outputs, index: int, interruptible: bool | None
-) -> Coroutine[Any, Any, Outputs]:
-    stepper = Stepper()
-    action = Action(
-        id=f"{parent.id}[{index}]",
-        parent=parent.id,
-        name=f"{parent.name}[{index}]",
-        kind=spec.id.kind,
-        entity=spec.id.name,
-        inputs=inputs,
-    )
-    execution.table.create(action)
-    return execution.conclude(action, execution.drive(action, spec, inputs, stepper, interruptible), stepper)
+class _Items:
+    """Makes the children of a map.
+
+    Args:
+        execution: The run, as this thread drives it.
+        parent: The map's action.
+        spec: What runs for each item.
+        inputs: The map's inputs.
+        lists: Those of them that differ from item to item.
+        interruptible: What the workflows around the map say.
+    """
+
+    __slots__ = ("_entity", "_execution", "_inputs", "_interruptible", "_kind", "_lists", "_parent", "_spec")
+
+    def __init__(
+        self,
+        execution: Execution,
+        parent: Action,
+        spec: EntitySpec,
+        inputs: Outputs,
+        lists: dict[str, list[Literal]],
+        interruptible: bool | None,
+    ) -> None:
+        self._execution = execution
+        self._parent = parent
+        self._spec = spec
+        self._kind, self._entity = spec.id.kind, spec.id.name
+        self._inputs = inputs
+        self._lists = list(lists.items())
+        self._interruptible = interruptible
+
+    def run(self, index: int) -> Coroutine[Any, Any, Outputs]:
+        """Create the child of an item and return what runs it."""
+        execution, parent = self._execution, self._parent
+        inputs = dict(self._inputs)
+        for name, values in self._lists:
+            inputs[name] = values[index]
+        position = f"[{index}]"
+        action = Action(
+            id=parent.id + position,
+            parent=parent.id,
+            name=parent.name + position,
+            kind=self._kind,
+            entity=self._entity,
+            inputs=inputs,
+        )
+        action = execution.begin(action)
+        stepper = Stepper()
+        driver = execution.drive(action, self._spec, action.inputs, stepper, self._interruptible)
+        return execution.conclude(action, driver, stepper)
 
 
 def min_successes(target: MapTarget, size: int) -> int:

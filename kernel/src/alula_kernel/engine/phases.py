@@ -30,6 +30,10 @@ class Phase(str, enum.Enum):
         return self.value
 
 
+# Before Python 3.12, `Phase.RUNNING` calls a Python function; a plain attribute of the class does not.
+for _phase in Phase:
+    type.__setattr__(Phase, _phase.name, _phase)
+
 _END = {Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.TIMED_OUT}
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {

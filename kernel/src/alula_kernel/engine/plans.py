@@ -12,10 +12,12 @@ from ..specs import (
     EntitySpec,
     EntityTarget,
     GateTarget,
+    LaunchPlanSpec,
     MapTarget,
     Node,
     TaskSpec,
     WorkflowSpec,
+    entity_ids,
     node_references,
 )
 
@@ -40,9 +42,10 @@ class NodePlan:
         dependents: Positions of the nodes that wait for it.
         waits_for: How many nodes it waits for.
         defaults: Values of inputs that the node does not bind.
+        group: Name under which people see its action together with others.
     """
 
-    __slots__ = ("action", "defaults", "dependents", "entity", "kind", "name", "node", "spec", "waits_for")
+    __slots__ = ("action", "defaults", "dependents", "entity", "group", "kind", "name", "node", "spec", "waits_for")
 
     def __init__(self, node: Node, resolve: Resolver, suffix: str = "") -> None:
         self.node = node
@@ -52,6 +55,7 @@ class NodePlan:
         self.dependents: list[int] = []
         self.waits_for = 0
         self.defaults: dict[str, Literal] = {}
+        self.group = ""
         target = node.target
         if isinstance(target, (EntityTarget, MapTarget)):
             spec = resolve(target.entity)
@@ -75,6 +79,22 @@ def input_defaults(spec: EntitySpec, given: object) -> dict[str, Literal]:
         for name, variable in spec.interface.inputs.items()
         if variable.default is not None and name not in given  # type: ignore[operator]
     }
+
+
+def entities_behind(spec: WorkflowSpec, resolve: Resolver) -> tuple[EntitySpec, ...]:
+    """Return the specs of everything that a graph runs, so that another process can run it."""
+    found: dict[EntityId, EntitySpec] = {}
+    waiting = list(entity_ids(spec))
+    while waiting:
+        entity_id = waiting.pop()
+        if entity_id in found:
+            continue
+        inner = found[entity_id] = resolve(entity_id)
+        if isinstance(inner, WorkflowSpec):
+            waiting.extend(entity_ids(inner))
+        elif isinstance(inner, LaunchPlanSpec):
+            waiting.append(inner.workflow)
+    return tuple(found.values())
 
 
 class WorkflowPlan:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from ..contracts import (
     CANCELLED,
     LOST,
@@ -12,7 +17,11 @@ from ..contracts import (
     USER_FAILURE,
     Outcome,
 )
-from ..specs import Backoff, RetryPolicy
+from ..quantities import parse_quantity
+from ..specs import Backoff, ResourceSpec, RetryPolicy, TaskSpec
+
+if TYPE_CHECKING:
+    from .actions import AttemptRecord
 
 _USER_BUDGET = frozenset({USER_FAILURE, TIMED_OUT, OUT_OF_MEMORY})
 _SYSTEM_BUDGET = frozenset({SYSTEM_FAILURE, PREEMPTED, LOST})
@@ -37,6 +46,12 @@ class RetryBudget:
         """Whether one more system failure would be final, so that the attempt must not run on capacity that goes away."""
         return self.system_failures >= self.policy.system
 
+    def restore(self, attempts: Iterable[AttemptRecord]) -> None:
+        """Count attempts that another engine made; those that were lost with an engine do not count."""
+        for attempt in attempts:
+            if attempt.outcome and not attempt.interrupted:
+                self.spend(Outcome(kind=attempt.outcome, error=attempt.error))
+
     def spend(self, outcome: Outcome) -> float | None:
         """Count a failed attempt.
 
@@ -56,6 +71,25 @@ class RetryBudget:
                 return None
             return delay_seconds(self.policy.backoff, self.system_failures - 1)
         return None
+
+
+def with_more_memory(task: TaskSpec, out_of_memory: int) -> TaskSpec:
+    """Return a task with the memory that its policy gives it after so many attempts that ran out of it."""
+    policy, resources = task.retries, task.resources
+    if policy.memory_factor <= 1 or not out_of_memory or resources is None:
+        return task
+
+    def grown(quantities: dict[str, str]) -> dict[str, str]:
+        if "memory" not in quantities:
+            return quantities
+        before = parse_quantity(quantities["memory"])
+        after = before * policy.memory_factor**out_of_memory
+        if policy.memory_cap:
+            after = max(before, min(after, parse_quantity(policy.memory_cap)))
+        return {**quantities, "memory": str(round(after))}
+
+    more = ResourceSpec(grown(resources.requests), grown(resources.limits))
+    return msgspec.structs.replace(task, resources=more)
 
 
 def delay_seconds(backoff: Backoff | None, retry: int) -> float:

@@ -8,8 +8,9 @@ on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import EngineError
@@ -75,22 +76,51 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     done, result = step(coroutine)
     if done:
         return result  # type: ignore[return-value]
+    loop = BlockingLoop()
+    try:
+        return loop.run(coroutine)
+    finally:
+        loop.close()
+
+
+class BlockingLoop:
+    """An event loop for a thread that blocks, also inside a callback of another loop, which then stands still."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._loop = asyncio.new_event_loop()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end as a task; other tasks of the loop move on meanwhile."""
+        with _other_loop():
+            return _run_in(self._loop, coroutine)
+
+    def close(self) -> None:
+        """Cancel what is left and close the loop."""
+        with _other_loop():
+            try:
+                _cancel_all(self._loop)
+                self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            finally:
+                self._loop.close()
+
+
+@contextlib.contextmanager
+def _other_loop() -> Iterator[None]:
+    """Let another loop run in this thread.
+
+    What is used is documented for event loops' own use. The state of the loop that runs is untouched, since it does not
+    move meanwhile.
+    """
     import asyncio
 
     outer = asyncio._get_running_loop()
-    # Documented for event loops' own use: lets a second loop run inside a callback of the first. The first one's state
-    # is untouched, since it does not run meanwhile.
     asyncio._set_running_loop(None)
-    loop = asyncio.new_event_loop()
     try:
-        return _run_in(loop, coroutine)
+        yield
     finally:
-        try:
-            _cancel_all(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()
-            asyncio._set_running_loop(outer)
+        asyncio._set_running_loop(outer)
 
 
 def _run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:

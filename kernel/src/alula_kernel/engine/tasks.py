@@ -9,7 +9,6 @@ from ..literals import Literal
 from ..specs import TaskSpec
 from .actions import Action
 from .attempts import TaskRun
-from .caching import cached
 from .stepping import Stepper
 
 if TYPE_CHECKING:
@@ -27,10 +26,12 @@ def drive_task(
         UnknownNameError: Nothing here runs such tasks.
         CallFailedError: Every attempt that was allowed failed; raised when the result is awaited.
     """
-    run = TaskRun(execution, action, spec, inputs, stepper, interruptible)
+    run = TaskRun(execution, action, execution.task_plan(spec), inputs, stepper, interruptible)
     if spec.cache is None or not spec.interface.outputs:
         return run.drive()
     if execution.options.disable_cache:
         action.cache = "disabled"
         return run.drive()
+    from .caching import cached  # not above: it brings what hashes, which most programs never use
+
     return cached(execution, action, spec, inputs, stepper, run.drive)

@@ -15,12 +15,8 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GROUP = "alula"
 """The entry-point group."""
@@ -117,7 +113,7 @@ def modified_ns(path: str) -> int | None:
         return None
 
 
-def discover(path: Sequence[str], cache_file: Path | None = None) -> Discovery:
+def discover(path: Sequence[str], cache_file: str | os.PathLike[str] | None = None) -> Discovery:
     """List the plugins on a module search path.
 
     Args:
@@ -147,7 +143,7 @@ def discover(path: Sequence[str], cache_file: Path | None = None) -> Discovery:
     return _merge(folders.values())
 
 
-def remember_hooks(learned: Iterable[FoundPlugin], path: Sequence[str], cache_file: Path) -> None:
+def remember_hooks(learned: Iterable[FoundPlugin], path: Sequence[str], cache_file: str | os.PathLike[str]) -> None:
     """Keep which hooks plugins implement, so that they need not be imported for other hooks.
 
     Args:
@@ -305,11 +301,12 @@ def _parse(text: str, distribution: str, version: str) -> Iterator[FoundPlugin]:
 # --- the cache file --------------------------------------------------------------------------------------------------
 
 
-def _read_cache(cache_file: Path | None) -> dict[str, _Folder]:
+def _read_cache(cache_file: str | os.PathLike[str] | None) -> dict[str, _Folder]:
     if cache_file is None:
         return {}
     try:
-        content = msgspec.json.decode(cache_file.read_bytes(), type=_CacheFile)
+        with open(cache_file, "rb") as file:
+            content = msgspec.json.decode(file.read(), type=_CacheFile)
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -318,16 +315,17 @@ def _read_cache(cache_file: Path | None) -> dict[str, _Folder]:
     return content.folders if content.format == _CACHE_FORMAT else {}
 
 
-def _write_cache(cache_file: Path, folders: dict[str, _Folder]) -> None:
+def _write_cache(cache_file: str | os.PathLike[str], folders: dict[str, _Folder]) -> None:
     """Replace the cache file at once; what cannot be written is worked out again next time."""
     kept = {entry: folder for entry, folder in folders.items() if modified_ns(entry) is not None}
     newest = dict(list(kept.items())[-_MOST_FOLDERS:])
-    temporary = cache_file.with_name(f"{cache_file.name}.{os.getpid()}-{time.monotonic_ns()}")
+    temporary = f"{os.fspath(cache_file)}.{os.getpid()}-{time.monotonic_ns()}"
     try:
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(msgspec.json.encode(_CacheFile(_CACHE_FORMAT, newest)))
-        temporary.replace(cache_file)
+        os.makedirs(os.path.dirname(os.path.abspath(cache_file)), exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(msgspec.json.encode(_CacheFile(_CACHE_FORMAT, newest)))
+        os.replace(temporary, cache_file)
     except OSError as error:
         _logger.debug("cannot write %s: %s", cache_file, error)
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contracts import BlobBackend, Cache, TaskExecutor, TaskType, TypeTransformer
+if TYPE_CHECKING:
+    from ..contracts import BlobBackend, Cache, TaskExecutor, TaskType, TypeTransformer
+    from ..images import ImageBuilder
+    from ..secrets import SecretProvider
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -16,14 +20,20 @@ class Kind(msgspec.Struct, frozen=True):
     Attributes:
         hook: The hook.
         label: What one such object is called in messages.
-        contract: The class that the objects must be of.
+        contract: The class that the objects must be of, as ``"module.Class"`` in the kernel: most programs need few.
         claims: What no two objects may share, as pairs of a kind of claim and its value.
     """
 
     hook: str
     label: str
-    contract: type[Any]
+    contract: str
     claims: Callable[[Any], Iterator[tuple[str, str]]]
+
+    def fulfils(self, registered: Any) -> bool:
+        """Tell whether an object is of the contract."""
+        module, _, name = self.contract.rpartition(".")
+        contract: type = getattr(importlib.import_module(f"..{module}", __package__), name)
+        return isinstance(registered, contract)
 
 
 def _each(owner: Any, attribute: str) -> Sequence[Any]:
@@ -59,24 +69,28 @@ def _backend_claims(backend: BlobBackend) -> Iterator[tuple[str, str]]:
         yield "scheme", scheme
 
 
-def _name_claim(registered: TaskExecutor | Cache) -> Iterator[tuple[str, str]]:
+def _name_claim(registered: TaskExecutor | Cache | SecretProvider | ImageBuilder) -> Iterator[tuple[str, str]]:
     yield "name", registered.name
 
 
 KINDS = {
-    "type_transformers": Kind("alula_type_transformers", "type transformer", TypeTransformer, _transformer_claims),
-    "task_types": Kind("alula_task_types", "task type", TaskType, _task_type_claims),
-    "executors": Kind("alula_task_executors", "executor", TaskExecutor, _name_claim),
-    "blob_backends": Kind("alula_blob_backends", "blob backend", BlobBackend, _backend_claims),
-    "caches": Kind("alula_caches", "cache", Cache, _name_claim),
+    "type_transformers": Kind(
+        "alula_type_transformers", "type transformer", "contracts.TypeTransformer", _transformer_claims
+    ),
+    "task_types": Kind("alula_task_types", "task type", "contracts.TaskType", _task_type_claims),
+    "executors": Kind("alula_task_executors", "executor", "contracts.TaskExecutor", _name_claim),
+    "blob_backends": Kind("alula_blob_backends", "blob backend", "contracts.BlobBackend", _backend_claims),
+    "caches": Kind("alula_caches", "cache", "contracts.Cache", _name_claim),
+    "secret_providers": Kind("alula_secret_providers", "secret provider", "secrets.SecretProvider", _name_claim),
+    "image_builders": Kind("alula_image_builders", "image builder", "images.ImageBuilder", _name_claim),
 }
 
 
 def fault(kind: Kind, registered: Any) -> str:
     """Say what is wrong with an object that a plugin returned; empty if nothing is."""
-    if not isinstance(registered, kind.contract):
+    if not kind.fulfils(registered):
         hint = "; it is a class, not an object" if isinstance(registered, type) else ""
-        return f"{registered!r:.80}, expected objects of {kind.contract.__name__}{hint}"
+        return f"{registered!r:.80}, expected objects of {kind.contract.rpartition('.')[2]}{hint}"
     name = getattr(registered, "name", None)
     if not isinstance(name, str) or not name:
         return f"a {type(registered).__qualname__} without a name"

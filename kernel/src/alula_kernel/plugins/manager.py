@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +21,9 @@ from .kinds import KINDS, Kind, clash, fault, shown
 
 if TYPE_CHECKING:
     import pluggy
+
+    from ..images import ImageBuilder
+    from ..secrets import SecretProvider
 
 DISABLED_VARIABLE = "ALULA_PLUGINS_DISABLED"
 """Environment variable with the names of plugins that are not loaded, separated by commas, or ``all``."""
@@ -38,7 +40,7 @@ class PluginInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         version: Version of the distribution.
         module: Module, and object after a colon, that the entry point names.
         registers: Names of what it registers, by kind: ``type_transformers``, ``task_types``, ``executors``,
-            ``blob_backends``, ``caches``; kinds without any are left out.
+            ``blob_backends``, ``caches``, ``secret_providers``, ``image_builders``; kinds without any are left out.
         listens: Whether it wants to be told of changes of actions.
         import_milliseconds: How long importing its module took; 0.0 if it was imported before or not at all.
         error: What is wrong with it or with something that it registers; empty if nothing is.
@@ -150,6 +152,14 @@ class PluginManager:
     def caches(self) -> Sequence[tuple[Cache, str]]:
         """Return the caches with their sources, built-in ones first; no two share a name."""
         return self._registered("caches")
+
+    def secret_providers(self) -> Sequence[tuple[SecretProvider, str]]:
+        """Return the secret providers with their sources, in the order in which they are asked; no two share a name."""
+        return self._registered("secret_providers")
+
+    def image_builders(self) -> Sequence[tuple[ImageBuilder, str]]:
+        """Return the image builders with their sources, built-in ones first; no two share a name."""
+        return self._registered("image_builders")
 
     def guard(self, source: str, function: Callable[..., object], *arguments: object) -> bool:
         """Call a function on behalf of a plugin; what it raises becomes a problem of the plugin.
@@ -427,7 +437,7 @@ def _import_hint(plugin: _Plugin, error: BaseException) -> str:
 def load_plugins(
     builtins: Iterable[object] = (),
     *,
-    cache_file: str | Path | None = None,
+    cache_file: str | os.PathLike[str] | None = None,
     path: Sequence[str] | None = None,
     disabled: str | None = None,
 ) -> PluginManager:
@@ -446,7 +456,6 @@ def load_plugins(
         The manager.
     """
     search = list(sys.path if path is None else path)
-    cache_file = None if cache_file is None else Path(cache_file)
     switched_off = {name.strip() for name in _disabled_setting(disabled).split(",")} - {""}
     found = discover(search, cache_file)
     plugins: list[_Plugin] = []

@@ -32,6 +32,9 @@ pytest.register_assert_rewrite(
     "alula_kernel.testing.backends",
     "alula_kernel.testing.caches",
     "alula_kernel.testing.executors",
+    "alula_kernel.testing.images",
+    "alula_kernel.testing.secrets",
+    "alula_kernel.testing.stores",
     "alula_kernel.testing.transformers",
 )
 
@@ -39,16 +42,22 @@ from .attempts import NoCalls, run_sample, sample_attempt
 from .backends import BlobBackendConformance
 from .caches import CacheConformance
 from .executors import TaskExecutorConformance
+from .images import ImageBuilderConformance
 from .scenarios import Conformance, Scenario, needs, scenarios
+from .secrets import SecretProviderConformance
+from .stores import StoreConformance
 from .transformers import Sample, TypeTransformerConformance
 
 __all__ = [
     "BlobBackendConformance",
     "CacheConformance",
     "Conformance",
+    "ImageBuilderConformance",
     "NoCalls",
     "Sample",
     "Scenario",
+    "SecretProviderConformance",
+    "StoreConformance",
     "TaskExecutorConformance",
     "TypeTransformerConformance",
     "needs",

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..contracts import SUCCEEDED, USER_FAILURE, Attempt, CallRequest, Controller, Outcome
+from ..contracts import SUCCEEDED, USER_FAILURE, Attempt, CallRequest, CodeReference, Controller, Outcome
 from ..errors import ActionError, EngineError, NonRecoverableError
 from ..literals import Literal, Scalar
 from ..specs import EntityId, Interface, TaskSpec, Variable
@@ -89,6 +89,7 @@ def sample_attempt(kind: str, inputs: Mapping[str, Any] | None = None, **fields:
         loader={"module": "alula_kernel.testing.attempts", "attribute": kind},
     )
     number = next(_count)
+    fields.setdefault("code", CodeReference())
     fields.setdefault("id", f"run-{os.getpid()}-{number}/a0/1")
     literals: dict[str, Literal] = {name: Scalar(value) for name, value in (inputs or {}).items()}
     return Attempt(run=f"run-{os.getpid()}-{number}", action="a0", number=1, task=task, inputs=literals, **fields)

@@ -28,7 +28,7 @@ from ..literals import (
 from .scenarios import Conformance, needs
 from .threads import in_threads
 
-_EVERY_LITERAL: dict[str, Literal] = {
+EVERY_LITERAL: dict[str, Literal] = {
     "none": Scalar(None),
     "bool": Scalar(True),
     "int": Scalar(-(2**63)),
@@ -118,11 +118,11 @@ class CacheConformance(Conformance):
 
     def test_C04_every_kind_of_literal(self, cache: Cache) -> None:
         """Outputs of every kind of literal come back equal."""
-        entry = cache_entry("a", outputs=_EVERY_LITERAL)
+        entry = cache_entry("a", outputs=EVERY_LITERAL)
         cache.put(entry)
         found = cache.get(entry.key.digest)
         assert found is not None
-        assert found.outputs == _EVERY_LITERAL
+        assert found.outputs == EVERY_LITERAL
 
     def test_C05_large_entry(self, cache: Cache) -> None:
         """An entry of 4 MB comes back equal."""

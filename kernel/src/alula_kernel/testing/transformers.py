@@ -341,6 +341,14 @@ class TypeTransformerConformance(Conformance):
         assert done.returncode == 0, done.stderr
         assert done.stdout.split() == []
 
+    def test_T21_hashed(
+        self, registry: TypeRegistry, samples: Sequence[Sample], conversion_context: ConversionContext
+    ) -> None:
+        """A literal in `Hashed`, as it comes from a task whose author computes its identity, is read as what is in it."""
+        for sample, converter, literal in _converted(registry, samples, conversion_context):
+            back = converter.to_python(literals.Hashed(literal, "identity"), conversion_context)
+            assert self.is_same(back, sample.value), f"{back!r} is not {sample.value!r}"
+
 
 def _converted(
     registry: TypeRegistry, samples: Sequence[Sample], context: ConversionContext

@@ -9,9 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .commands import build
-from .failures import FAILED, guarded
-
 COMPLETION_VARIABLE = "_ALULA_COMPLETE"
 """Set by the shell's completion script, which `alula completion` prints, when it asks for completions."""
 
@@ -26,14 +23,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 for a failed run, 2 for wrong use, 130 after Ctrl-C.
     """
     if argv is not None:
-        return guarded(lambda: _main(list(argv)))
+        return _guarded(list(argv))
     from .collector import resting
 
     with resting():
-        return guarded(lambda: _main(sys.argv[1:]))
+        return _guarded(sys.argv[1:])
+
+
+def _guarded(arguments: list[str]) -> int:
+    from .failures import guarded
+
+    return guarded(lambda: _main(arguments))
 
 
 def _main(arguments: list[str]) -> int:
+    from .commands import build
+
     group = build()
     instruction = os.environ.get(COMPLETION_VARIABLE)
     if instruction:
@@ -42,6 +47,8 @@ def _main(arguments: list[str]) -> int:
         try:
             return shell_complete(group, {}, "alula", COMPLETION_VARIABLE, instruction)
         except Exception:  # noqa: BLE001 - a file that cannot be loaded has no completions, and nobody asked for its errors
+            from .failures import FAILED
+
             return FAILED
     with group.make_context("alula", arguments) as context:
         result = group.invoke(context)

@@ -15,11 +15,12 @@ from .failures import say
 from .tables import table, time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alula_kernel.cachekeys import Difference
     from alula_kernel.contracts import Cache, CacheEntry
     from alula_kernel.engine import Action
 
-    from .._history import History, RunRecord
 
 _SHORT_CHARS = 60
 
@@ -92,9 +93,9 @@ def explain(name: str) -> None:
 
     cache = current_app().cache
     with history() as known:
-        record = known.find(name) if name in known.names() else None
-    if record is not None:
-        _explain_run(cache, record)
+        actions = known.actions(name)
+    if actions:
+        _explain_run(cache, name, actions)
         return
     entry = next(_entries(cache, name), None)
     if entry is None:
@@ -169,16 +170,16 @@ def _document(entry: CacheEntry) -> dict[str, object]:
 # --- why was this a miss? --------------------------------------------------------------------------------------------
 
 
-def _explain_run(cache: Cache, record: RunRecord) -> None:
+def _explain_run(cache: Cache, run: str, actions: Sequence[Action]) -> None:
     told = False
-    for action in record.actions:
+    for action in actions:
         if not action.cache:
             continue
         told = True
         click.echo(f"{action.name} ({action.id})")
         click.echo("".join(f"  {line}\n" for line in _explained_action(cache, action).splitlines()), nl=False)
     if not told:
-        click.echo(f"no task of the run {record.name} is cached")
+        click.echo(f"no task of the run {run} is cached")
 
 
 def _explained_action(cache: Cache, action: Action) -> str:
@@ -189,9 +190,30 @@ def _explained_action(cache: Cache, action: Action) -> str:
     if action.cache == "disabled":
         return "It was computed because the run was told not to use the cache."
     entry = cache.get(action.cache_digest)
-    if entry is None:
-        return "It was computed, and its outputs are not cached: it failed, or they were cleared since."
-    return _explained(cache, entry)
+    return _explained_uncached(cache, action) if entry is None else _explained(cache, entry)
+
+
+def _explained_uncached(cache: Cache, action: Action) -> str:
+    """Compare the inputs of an action whose outputs are not cached with the entries that were there when it was made."""
+    from alula_kernel.cachekeys import differences, key_for
+
+    why = "it failed" if action.error is not None else "they were cleared since"
+    told = f"It was computed, and its outputs are not cached: {why}."
+    nearest: tuple[int, CacheEntry, list[str]] | None = None
+    for entry in cache.entries(action.entity):
+        if entry.created_at > action.created_at:
+            continue
+        key = key_for(entry.key, action.inputs)
+        reasons = [f"{each}{_changed(each, entry, action)}" for each in differences(entry.key, key)]
+        if key.digest != action.cache_digest:
+            reasons.insert(0, "the cache version, or the types of the inputs or outputs, changed")
+        if nearest is None or len(reasons) < nearest[0]:
+            nearest = len(reasons), entry, reasons
+    if nearest is None:
+        return f"{told}\nIt was a miss because nothing was cached for it before, or is any more."
+    _, entry, reasons = nearest
+    lines = [told, f"It was a miss. The nearest earlier entry, by the run {entry.run or '?'}, differs in this:"]
+    return "\n".join([*lines, *(f"  {reason}" for reason in reasons)])
 
 
 def _explained(cache: Cache, entry: CacheEntry) -> str:
@@ -207,31 +229,30 @@ def _explained(cache: Cache, entry: CacheEntry) -> str:
         return f"{made}\nIt was a miss because nothing was cached for it before."
     nearest = by_digest[explanation.nearest.digest]
     lines = [made, f"It was a miss. The nearest earlier entry, by the run {nearest.run or '?'}, differs in this:"]
-    lines += [f"  {difference}{_values(difference, nearest, entry)}" for difference in explanation.differences]
+    now = _action_of(entry)
+    lines += [f"  {difference}{_changed(difference, nearest, now)}" for difference in explanation.differences]
     return "\n".join(lines)
 
 
-def _values(difference: Difference, old: CacheEntry, new: CacheEntry) -> str:
+def _changed(difference: Difference, old: CacheEntry, new: Action | None) -> str:
     """Return the values of an input before and now, if the history knows them and they are short."""
     from .._plain import preview
-    from .runs import history
 
     kind, _, name = difference.part.partition(" ")
     if kind != "input":
         return ""
     shown = []
-    with history() as opened:
-        for entry in (old, new):
-            action = _action_of(opened, entry)
-            if action is None or name not in action.inputs:
-                return ""
-            shown.append(preview(action.inputs[name]))
+    for action in (_action_of(old), new):
+        if action is None or name not in action.inputs:
+            return ""
+        shown.append(preview(action.inputs[name]))
     if max(map(len, shown)) > _SHORT_CHARS or shown[0] == shown[1]:
         return ""
     return f": {shown[0]} then, {shown[1]} now"
 
 
-def _action_of(opened: History, entry: CacheEntry) -> Action | None:
-    if entry.run not in opened.names():
-        return None
-    return next((action for action in opened.find(entry.run).actions if action.id == entry.action), None)
+def _action_of(entry: CacheEntry) -> Action | None:
+    from .runs import history
+
+    with history() as opened:
+        return opened.find(entry.run, entry.action)

@@ -50,9 +50,13 @@ class LazyGroup(click.Group):
 
 COMMANDS = {
     "run": (".run:command", "Run a task, workflow or launch plan here and now."),
+    "run-script": (".run_script:command", "Run a Python script that needs nothing of Alula in it."),
+    "signal": (".signal:command", "Answer a question that a run waits for."),
     "inspect": (".inspect:command", "Show the entities of a file, and the graph of one."),
     "runs": (".runs:group", "Show and forget the runs of this machine."),
     "cache": (".cache:group", "Show, explain and clear cached outputs."),
+    "image": (".image:group", "Show and build what images describe."),
+    "secret": (".secret:group", "Keep secrets for the runs of this machine."),
     "plugins": (".plugins:group", "List and check plugins; begin a new one."),
     "init": (".init:command", "Make a new project from a template."),
     "completion": (".completion:command", "Print the completion script for a shell."),

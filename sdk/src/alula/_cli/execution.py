@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
-from alula_kernel.engine import Phase, RunOptions, new_run_name
-from alula_kernel.errors import MAX_MESSAGE_CHARS, ActionError
+from alula_kernel.engine import (
+    ROOT_ACTION,
+    MemoryStore,
+    RunOptions,
+    RunRecord,
+    StoreError,
+    check_interface,
+    name_taken,
+    new_run_name,
+    this_process,
+)
+from alula_kernel.engine.sqlite_store import SqliteStore
+from alula_kernel.errors import UsageError
 
 from .._app import App, current_app
 from .._gates import TextAnswer
-from .._history import History, RunRecord, this_process
-from .._run import _finished, _prepared
-from .._settings import Settings
+from .._history import actions_of, cut, find_run, open_history
+from .._loading import compile_spec, find_entity, load, load_module
+from .._run import _prepared
+from .._settings import DEFAULT_CACHE
 from .._tree import duration_text
 from .collector import working
 from .entity_options import EntityCommand, input_values
@@ -25,7 +37,11 @@ from .results import outputs_text, run_json
 from .values import pairs, values_from_file
 
 if TYPE_CHECKING:
+    from alula_kernel.engine import Engine, RunResult, Store
+    from alula_kernel.specs import EntityId
+
     from .._entity import Entity
+    from .._interface import CompiledInterface
     from .run import RunRequest, Session
 
 
@@ -42,81 +58,157 @@ def execute(command: EntityCommand, texts: Mapping[str, tuple[str, ...]], sessio
         KeyboardInterrupt: The run was interrupted; that is recorded.
     """
     app = current_app()
-    if app.settings.cache != Settings.cache:
+    if app.settings.cache != DEFAULT_CACHE:
         app.cache  # noqa: B018 - a cache that was chosen and does not exist is wrong use, not a run without a cache
     request = session.request
     values = values_from_file(request.inputs_file, command.compiled) if request.inputs_file else {}
     values.update(input_values(command, texts))
     app.answers.update({name: TextAnswer(text) for name, text in pairs(request.answer, "--answer").items()})
     spec, inputs, options = _prepared(app, command.entity, (), values, _run_options(command, request, app))
-    record = RunRecord(
-        name=options.name,
-        entity=command.entity.name,
-        kind=command.entity.kind,
-        source=request.module or os.path.abspath(command.where),
-        project=options.project,
-        domain=options.domain,
-        labels=options.labels,
-        process=this_process(),
-        started_at=time.time(),
-        inputs=inputs,
-    )
-    with History(app.settings.home / "runs.db", say_warning) as history:
-        history.begin(record)
-        try:
-            _drive(record, app, command.entity, spec, inputs, options, request.verbose)
-        finally:
-            history.finish(record)
-            app.close()
-            if session.results.machine:
-                session.results.write(run_json(record))
-    return _told(record, session)
+
+    def run(engine: Engine) -> RunResult:
+        return engine.run_blocking(spec, inputs, options)
+
+    store = open_history(app.settings, say_warning)
+    try:
+        store.prepare()
+    except StoreError as problem:
+        say_warning(f"{problem}; the run goes on, and cannot be resumed or shown later")
+        return _drive(run, options, command.entity, MemoryStore(), app, session)
+    if request.name and store.find_run(request.name) is not None:  # before anything is said; the engine refuses it, too
+        store.close()
+        raise name_taken(request.name)
+    return _drive(run, options, command.entity, store, app, session)
+
+
+def resume(session: Session) -> int:
+    """Go on with a run whose process has died; return the exit code.
+
+    Raises:
+        UsageError: There is no such run, it is over, or what it runs cannot be found any more; nothing has run.
+        KeyboardInterrupt: The run was interrupted; that is recorded.
+    """
+    app, request = current_app(), session.request
+    app.answers.update({name: TextAnswer(text) for name, text in pairs(request.answer, "--answer").items()})
+    with closing(open_history(app.settings, say_warning)) as store:
+        name = find_run(store, request.resume).name
+        record = app.engine_over(store).resumable(name)
+        entity = _loaded_again(record)
+
+        def run(engine: Engine) -> RunResult:
+            return engine.resume_blocking(name)
+
+        return _drive(run, record.options, entity, store, app, session, ", resumed")
+
+
+def _loaded_again(record: RunRecord) -> Entity:
+    """Load what a run runs from where it was loaded when the run began."""
+    source = record.options.source
+    if not source:
+        raise UsageError(f"the run {record.name!r} does not say where its code is, so that it cannot be resumed")
+    with working():
+        module = load(source) if os.path.isabs(source) else load_module(source)
+    entity = find_entity(module, record.entity.name, source)
+    compile_spec(entity)
+    check_interface(record, entity.spec(current_app()))
+    return entity
 
 
 def _drive(
-    record: RunRecord, app: App, entity: Entity, spec: Any, inputs: Any, options: RunOptions, verbose: int
-) -> None:
-    """Run to the end and fill in how it went, also if it is stopped on the way."""
-    progress = begin_progress(record, app, verbose)
+    run: Callable[[Engine], RunResult],
+    options: RunOptions,
+    entity: Entity,
+    store: Store,
+    app: App,
+    session: Session,
+    began: str = "",
+) -> int:
+    """Run to the end, record and tell how it went, also if it is stopped on the way; return the exit code.
+
+    Args:
+        run: Runs it on an engine.
+        options: Its options; its name among them.
+        entity: What it runs.
+        store: Where it is kept.
+        app: The application.
+        session: The options of the command.
+        began: Said where it begins.
+    """
+    name, started_at = options.name, time.time()
+    progress = begin_progress(name, entity.id(app), store, app, session.request.verbose, began)
     app.listen(progress)
+    result: RunResult | None = None
+    record, attempts = None, 0
     try:
         with progress, stoppable(), working():
-            run = _finished(app, entity, app.engine.run_blocking(spec, inputs, options))
-    except BaseException as stop:
-        record.actions = list(app.engine.store.actions(record.name))
-        app.engine.store.forget(record.name)
-        _note_stop(record, stop)
+            result = run(app.engine_over(store))
+    except KeyboardInterrupt as stop:
+        stop.args = (f"interrupted: run {name} was stopped after {duration_text(time.time() - started_at)}",)
         raise
-    record.ended_at = time.time()
-    record.actions = list(run.actions)
-    record.inputs = record.actions[0].inputs  # with the defaults
-    record.status = run.phase.value
-    record.outputs = dict(run.output_literals)
-    record.error = run.error
+    except StoreError:
+        say(f"run {name} was interrupted; go on with it: alula run --resume {name}")
+        raise
+    finally:
+        try:
+            record = _ended(store, options, entity.id(app), started_at, result)
+            if record is not None:
+                attempts = _settle(record, store, session)
+        except StoreError as problem:  # what the run gave is told all the same
+            say_warning(str(problem))
+        store.close()
+        app.close()
+    assert record is not None
+    return _told(record, attempts, entity.compiled(app), session)
 
 
-def _note_stop(record: RunRecord, stop: BaseException) -> None:
-    record.ended_at = time.time()
-    record.status = Phase.ABORTED.value
-    if isinstance(stop, KeyboardInterrupt):
-        record.message = "interrupted"
-        took = duration_text(record.ended_at - record.started_at)
-        stop.args = (f"interrupted: run {record.name} was stopped after {took}",)
-    else:
-        record.error = ActionError(code=type(stop).__name__, message=str(stop)[:MAX_MESSAGE_CHARS])
+def _settle(record: RunRecord, store: Store, session: Session) -> int:
+    """Print the document of a run that is over, if one is wanted, and cut what is kept of it.
+
+    Returns:
+        How many attempts the action that failed had.
+    """
+    if session.results.machine:
+        session.results.write(run_json(record, actions_of(store, record, say_warning)))
+    failed = None if record.error is None else store.find(record.name, record.error.action)
+    if isinstance(store, SqliteStore):
+        store.shorten(record, cut)
+    return 0 if failed is None else len(failed.attempts)
 
 
-def _told(record: RunRecord, session: Session) -> int:
+def _ended(
+    store: Store, options: RunOptions, entity: EntityId, started_at: float, result: RunResult | None
+) -> RunRecord | None:
+    """Return what there is to say of a run; None if it has not begun, or did not end."""
+    if result is None and store.durable:
+        found = store.find_run(options.name)
+        return found if found is not None and found.owner == this_process() and found.ended_at is not None else None
+    root = store.find(options.name, ROOT_ACTION) if result is None else result.root
+    if root is None:
+        return None
+    return RunRecord(
+        name=options.name,
+        entity=entity,
+        inputs=root.inputs,
+        options=options,
+        status=root.phase.value,
+        started_at=root.created_at or started_at,
+        ended_at=root.ended_at,
+        outputs={} if result is None else result.outputs,
+        error=None if result is None else result.error,
+        message=root.message,
+    )
+
+
+def _told(record: RunRecord, attempts: int, compiled: CompiledInterface, session: Session) -> int:
     """Say how the run ended; return the exit code."""
     took = duration_text((record.ended_at or record.started_at) - record.started_at)
     if record.error is not None:
-        failed = next((action for action in record.actions if action.id == record.error.action), None)
-        say_failure(record.error, len(failed.attempts) if failed is not None else 0)
+        say_failure(record.error, attempts)
         say(f"run {record.name} {record.status.replace('_', ' ')} after {took}")
         return FAILED
     say(f"run {record.name} succeeded in {took}")
     if not session.results.machine:
-        session.results.write(outputs_text(record.outputs))
+        session.results.write(outputs_text(record.outputs, compiled))
     return 0
 
 
@@ -141,6 +233,11 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _source(where: str) -> str:
+    """Return the absolute path of a file, or the name of a module."""
+    return os.path.abspath(where) if os.path.exists(where) else where
+
+
 def _run_options(command: EntityCommand, request: RunRequest, app: App) -> RunOptions:
     return RunOptions(
         name=request.name or new_run_name(),
@@ -151,4 +248,6 @@ def _run_options(command: EntityCommand, request: RunRequest, app: App) -> RunOp
         overwrite_cache=request.cache_overwrite,
         disable_cache=request.no_cache,
         max_parallelism=request.max_parallelism,
+        executor=request.executor,
+        source=request.module or _source(command.where),
     )

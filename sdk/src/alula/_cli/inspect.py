@@ -67,12 +67,15 @@ def command(file: str, entity: str, module: str, wanted: str, output: Path | Non
 
 
 def _compiled(entities: dict[str, Entity]) -> tuple[dict[str, Entity], list[UsageError]]:
-    """Return the entities that can be compiled, and what is wrong with the others."""
+    """Return the entities that can be compiled and registered, and what is wrong with the others."""
+    from .._app import current_app
+
     good: dict[str, Entity] = {}
     problems: list[UsageError] = []
     for name, found in entities.items():
         try:
             compile_spec(found)
+            found.documented_spec(current_app())
             good[name] = found
         except UsageError as problem:
             problems.append(problem)
@@ -120,7 +123,7 @@ def _described(name: str, entity: Entity, *, graph: bool) -> str:
     description = getattr(entity, "description", "")
     if description:
         lines.append(f"  {description}")
-    interface = entity.compiled(app).interface
+    interface = entity.documented_spec(app).interface
     for title, variables in (("inputs", interface.inputs), ("outputs", interface.outputs)):
         lines += [f"  {title}"] if variables else []
         lines += [f"    {_variable(key, variable)}" for key, variable in variables.items()]
@@ -143,7 +146,8 @@ def _variable(name: str, variable: Any) -> str:
     from .._plain import preview
 
     default = f" = {preview(variable.default, 60)}" if variable.default is not None else ""
-    return f"{name}: {display(variable.type)}{default}"
+    description = f"  {' '.join(variable.description.split())}" if variable.description else ""
+    return f"{name}: {display(variable.type)}{default}{description}"
 
 
 def _specs(entities: Any) -> str:
@@ -153,7 +157,8 @@ def _specs(entities: Any) -> str:
     from .._app import current_app
 
     app = current_app()
-    specs = {str(spec.id): spec for entity in entities for spec in _reachable(entity.spec(app), app)}
+    documented = {entity.id(app): entity.documented_spec(app) for entity in entities}
+    specs = {**{spec.id: spec for own in documented.values() for spec in _reachable(own, app)}, **documented}
     return f"{json.dumps(msgspec.to_builtins(list(specs.values())), indent=2, ensure_ascii=False)}\n"
 
 

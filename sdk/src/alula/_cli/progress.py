@@ -18,8 +18,10 @@ from .._plain import printable
 from .._tree import duration_text
 
 if TYPE_CHECKING:
+    from alula_kernel.engine import Store
+    from alula_kernel.specs import EntityId
+
     from .._app import App
-    from .._history import RunRecord
 
 Find = Callable[[str], "Action | None"]
 
@@ -42,23 +44,26 @@ class Progress(ABC):
         return None
 
 
-def begin_progress(record: RunRecord, app: App, verbose: int) -> Progress:
+def begin_progress(run: str, entity: EntityId, store: Store, app: App, verbose: int, began: str = "") -> Progress:
     """Choose how to show progress: a live tree on a terminal, lines elsewhere and for those who want more said.
 
     Args:
-        record: The run.
+        run: Name of the run.
+        entity: What is run.
+        store: Where its actions are.
         app: The application that runs it.
         verbose: How often ``-v`` was given.
+        began: Said behind the entity, as that the run is resumed.
     """
 
     def find(action: str) -> Action | None:
-        return app.engine.store.find(record.name, action)
+        return store.find(run, action)
 
     if not verbose and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from .live import LiveProgress
 
         return LiveProgress(lambda signal: signal in app.answers)
-    click.echo(f"run {record.name} of {record.kind.replace('_', ' ')} {record.entity}", err=True)
+    click.echo(f"run {run} of {entity.kind.replace('_', ' ')} {entity.name}{began}", err=True)
     return PlainProgress(find, verbose)
 
 

@@ -2,42 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._plain import plain_map, preview
+from alula_kernel.literals import Blob, Dataset, ListLiteral, MapLiteral, unwrap
+from alula_kernel.types import ListOf, MapOf, Opaque, TupleOf, UnionOf
+
+from .._history import status_of
+from .._plain import plain_map, preview, printable
 
 if TYPE_CHECKING:
-    from alula_kernel.engine import Action, AttemptRecord
+    from alula_kernel.contracts import Converter
+    from alula_kernel.engine import Action, AttemptRecord, RunRecord
     from alula_kernel.errors import ActionError
     from alula_kernel.literals import Literal
+    from alula_kernel.types import LiteralType
 
-    from .._history import RunRecord
-
-
-def outputs_text(outputs: Mapping[str, Literal]) -> str:
-    """Show outputs as ``name: value``, one below the other."""
-    return "".join(f"{name}: {preview(literal)}\n" for name, literal in outputs.items())
+    from .._interface import CompiledInterface
 
 
-def run_json(record: RunRecord) -> str:
+def outputs_text(outputs: Mapping[str, Literal], compiled: CompiledInterface | None = None) -> str:
+    """Show outputs as ``name: value``, one below the other.
+
+    Args:
+        outputs: The outputs.
+        compiled: The interface that they belong to; with it, types of plugins are shown as their converters show them.
+    """
+    return "".join(f"{name}: {_shown(name, literal, compiled)}\n" for name, literal in outputs.items())
+
+
+def _shown(name: str, literal: Literal, compiled: CompiledInterface | None) -> str:
+    converter: Converter[Any] | None = compiled.outputs.get(name) if compiled is not None else None
+    if compiled is None or converter is None or not _has_own_type(converter.literal_type) or _points(literal):
+        return preview(literal)
+    try:
+        return printable(converter.to_text(converter.to_python(literal, compiled.context)))
+    except Exception:  # noqa: BLE001 - a plugin's may raise anything, and the run has succeeded
+        return preview(literal)
+
+
+def _has_own_type(literal_type: LiteralType) -> bool:
+    """Tell whether a value is, or is a collection of, what only a converter knows how people write."""
+    match literal_type:
+        case Opaque():
+            return True
+        case ListOf(part) | MapOf(part):
+            return _has_own_type(part)
+        case TupleOf(parts) | UnionOf(parts):
+            return any(map(_has_own_type, parts))
+        case _:
+            return False
+
+
+def _points(literal: Literal) -> bool:
+    """Tell whether showing a value would read what it points to."""
+    literal = unwrap(literal)
+    if isinstance(literal, ListLiteral):
+        return any(map(_points, literal.items))
+    if isinstance(literal, MapLiteral):
+        return any(map(_points, literal.entries.values()))
+    return isinstance(literal, (Blob, Dataset))
+
+
+def run_json(record: RunRecord, actions: Sequence[Action]) -> str:
     """Show a run as JSON; the reference of the command line describes it."""
     import json
 
-    return f"{json.dumps(run_document(record), indent=2, ensure_ascii=False)}\n"
+    return f"{json.dumps(run_document(record, actions), indent=2, ensure_ascii=False)}\n"
 
 
-def run_document(record: RunRecord) -> dict[str, Any]:
+def run_document(record: RunRecord, actions: Sequence[Action]) -> dict[str, Any]:
     """Return a run as plain data."""
     return {
         **run_summary(record),
-        "source": record.source,
+        "source": record.options.source,
         "inputs": plain_map(record.inputs),
         "outputs": plain_map(record.outputs),
         "error": _error(record.error),
         "message": record.message,
-        "action_count": record.action_count or len(record.actions),
-        "actions": [_action(action) for action in record.actions],
+        "action_count": record.action_count or len(actions),
+        "actions": [_action(action) for action in actions],
     }
 
 
@@ -45,12 +89,12 @@ def run_summary(record: RunRecord) -> dict[str, Any]:
     """Return what a list of runs shows of one."""
     return {
         "run": record.name,
-        "entity": record.entity,
-        "kind": record.kind,
-        "phase": record.status,
-        "project": record.project,
-        "domain": record.domain,
-        "labels": record.labels,
+        "entity": record.entity.name,
+        "kind": record.entity.kind,
+        "phase": status_of(record),
+        "project": record.options.project,
+        "domain": record.options.domain,
+        "labels": record.options.labels,
         "started_at": _moment(record.started_at),
         "ended_at": _moment(record.ended_at),
         "duration_seconds": _seconds(record.started_at, record.ended_at),

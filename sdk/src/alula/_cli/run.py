@@ -29,10 +29,12 @@ class RunRequest(msgspec.Struct, frozen=True):
         module: Module to load instead of a file; empty for a file.
         inputs_file: File with inputs; empty for none.
         name: Name of the run; empty to have one made.
+        resume: Name of the run to go on with; empty to begin one.
         cache_overwrite: Compute although there is a cached output, and replace it.
         no_cache: Neither read nor write the cache.
         env: Environment variables, as ``KEY=VALUE``.
         label: Labels, as ``KEY=VALUE``.
+        executor: Name of the executor of Python tasks; empty for that of the process.
         max_parallelism: Most attempts at once.
         answer: Answers to gates, as ``NAME=VALUE``.
         output: ``text`` or ``json``.
@@ -42,10 +44,12 @@ class RunRequest(msgspec.Struct, frozen=True):
     module: str = ""
     inputs_file: str = ""
     name: str = ""
+    resume: str = ""
     cache_overwrite: bool = False
     no_cache: bool = False
     env: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
+    executor: str = ""
     max_parallelism: int | None = None
     answer: tuple[str, ...] = ()
     output: str = "text"
@@ -74,6 +78,12 @@ def _options() -> list[click.Parameter]:
             help="Take inputs from a JSON or YAML file, - for stdin. Options after ENTITY win.",
         ),
         click.Option(["--name"], default="", metavar="NAME", help="Name of the run; it must be new."),
+        click.Option(
+            ["--resume"],
+            default="",
+            metavar="NAME",
+            help="Go on with a run whose process has died. It has its code, inputs and options already.",
+        ),
         click.Option(["--cache-overwrite"], is_flag=True, help="Compute everything, and replace what is cached."),
         click.Option(["--no-cache"], is_flag=True, help="Neither read nor write the cache."),
         click.Option(
@@ -81,7 +91,13 @@ def _options() -> list[click.Parameter]:
         ),
         click.Option(["--label"], multiple=True, metavar="KEY=VALUE", help="Label of the run. Repeatable."),
         click.Option(
-            ["--max-parallelism"],
+            ["--executor"],
+            default="",
+            metavar="NAME",
+            help="Where Python tasks run: inline, in this process, as if left out; process, each in one of its own.",
+        ),
+        click.Option(
+            ["-j", "--jobs", "--max-parallelism", "max_parallelism"],
             type=click.IntRange(min=1),
             metavar="N",
             help="Most attempts at once; no limit if left out.",
@@ -112,6 +128,8 @@ class RunCommand(click.Group):
         from .streams import ResultStream
 
         request = RunRequest(**ctx.params)
+        if request.resume:
+            _check_resume(request)
         leave_out_what_there_is()
         with ResultStream(machine=request.output == "json") as results, logged(request.verbose):
             ctx.obj = Session(request, results)
@@ -126,6 +144,11 @@ class RunCommand(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if ctx.params.get("resume") and not ctx.resilient_parsing:
+            raise UsageError(
+                f"--resume takes no file and no inputs, found {args[0]!r}",
+                hint=f"The run has them already: alula run --resume {ctx.params['resume']}",
+            )
         command = self.get_command(ctx, args[0])
         return args[0], command, args[1:]
 
@@ -143,11 +166,29 @@ class RunCommand(click.Group):
         return [CompletionItem(incomplete, type="file")]
 
 
+_OF_A_RESUMED_RUN = {"resume", "answer", "output", "verbose"}
+
+
+def _check_resume(request: RunRequest) -> None:
+    """Refuse what a run that is gone on with has already."""
+    fresh = RunRequest()
+    for name in RunRequest.__struct_fields__:
+        if name not in _OF_A_RESUMED_RUN and getattr(request, name) != getattr(fresh, name):
+            option = "-m" if name == "module" else f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option} cannot be given together with --resume: the run keeps the options that it began with"
+            )
+
+
 def _without_entity(**_options: Any) -> int | None:
     """Do what there is to do if the command line ends before an entity."""
     ctx = click.get_current_context()
     if ctx.invoked_subcommand is not None:
         return None
+    if ctx.params["resume"]:
+        from .execution import resume
+
+        return resume(ctx.obj)
     module = ctx.params["module"]
     if not module:
         raise click.UsageError("the FILE is missing", ctx)

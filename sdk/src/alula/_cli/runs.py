@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from .._history import STATUSES, History, RunRecord
+from .._history import (
+    LOST,
+    STATUSES,
+    actions_of,
+    clear_runs,
+    find_run,
+    forget_runs,
+    list_runs,
+    open_history,
+    status_of,
+)
 from .._settings import Settings
 from .failures import say, say_warning
 from .results import run_json, run_summary
 from .tables import table, time_text
 
+if TYPE_CHECKING:
+    from alula_kernel.engine import Action, RunRecord
+    from alula_kernel.engine.sqlite_store import SqliteStore
 
-def history() -> History:
-    """Open the history that the settings choose."""
-    return History(Settings.from_environment().home / "runs.db", say_warning)
+
+@contextmanager
+def history() -> Iterator[SqliteStore]:
+    """Open the runs that the settings choose."""
+    store = open_history(Settings.from_environment(), say_warning)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 @click.group()
@@ -35,17 +57,19 @@ def group() -> None:
     "--entity", default="", metavar="NAME", help="Only runs of this entity, by its full name or the end of it."
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def list_runs(limit: int, status: str | None, entity: str, output: str) -> None:
+def list_command(limit: int, status: str | None, entity: str, output: str) -> None:
     """List runs, newest first."""
     with history() as opened:
-        records = opened.records(limit=limit, status=status or "", entity=entity)
+        records = list_runs(opened, limit=limit, status=status or "", entity=entity)
     if output == "json":
         click.echo(json.dumps([run_summary(record) for record in records], indent=2, ensure_ascii=False))
     elif not records:
         say("no runs")
     else:
-        rows = [(r.name, r.status, r.entity, time_text(r.started_at), _took(r)) for r in records]
+        rows = [(r.name, status_of(r), r.entity.name, time_text(r.started_at), _took(r)) for r in records]
         click.echo(table(rows, header=("RUN", "STATUS", "ENTITY", "STARTED", "TOOK")))
+        if any(row[1] == LOST for row in rows):
+            say("the process of a lost run is gone; go on with it: alula run --resume NAME")
 
 
 @group.command()
@@ -57,8 +81,9 @@ def show(name: str, output: str) -> None:
     NAME is the name of the run or the beginning of it; the newest run is shown without it.
     """
     with history() as opened:
-        record = opened.find(name)
-    click.echo(run_json(record) if output == "json" else _shown(record), nl=False)
+        record = find_run(opened, name)
+        actions = actions_of(opened, record, say_warning)
+    click.echo(run_json(record, actions) if output == "json" else _shown(record, actions), nl=False)
 
 
 @group.command()
@@ -66,7 +91,7 @@ def show(name: str, output: str) -> None:
 def delete(names: tuple[str, ...]) -> None:
     """Forget runs. What they stored and cached stays."""
     with history() as opened:
-        opened.delete(list(names))
+        forget_runs(opened, names)
     say(f"forgot {_runs(len(names))}")
 
 
@@ -75,10 +100,10 @@ def delete(names: tuple[str, ...]) -> None:
 def clear(yes: bool) -> None:
     """Forget every run that is not under way. What they stored and cached stays."""
     with history() as opened:
-        count = sum(record.status != "running" for record in opened.records())
+        count = sum(status_of(record) != "running" for record in opened.runs())
         if count and not yes:
             click.confirm(f"Forget {_runs(count)}?", abort=True, err=True)
-        say(f"forgot {_runs(opened.clear())}")
+        say(f"forgot {_runs(clear_runs(opened))}")
 
 
 def _runs(count: int) -> str:
@@ -91,29 +116,31 @@ def _took(record: RunRecord) -> str:
     return "-" if record.ended_at is None else duration_text(record.ended_at - record.started_at)
 
 
-def _shown(record: RunRecord) -> str:
+def _shown(record: RunRecord, actions: Sequence[Action]) -> str:
     from .._plain import printable
     from .._tree import tree_text
 
+    options, status = record.options, status_of(record)
+    message = f"go on with it: alula run --resume {record.name}" if status == LOST else record.message
     facts = [
         ("run", record.name),
-        ("status", record.status + (f" ({record.message})" if record.message else "")),
-        ("entity", f"{record.entity} ({record.kind.replace('_', ' ')})"),
-        ("source", record.source),
-        ("project", f"{record.project}/{record.domain}"),
+        ("status", status + (f" ({message})" if message else "")),
+        ("entity", f"{record.entity.name} ({record.entity.kind.replace('_', ' ')})"),
+        ("source", options.source),
+        ("project", f"{options.project}/{options.domain}"),
         ("started", time_text(record.started_at)),
         ("ended", time_text(record.ended_at)),
         ("took", _took(record)),
-        ("labels", ", ".join(f"{key}={value}" for key, value in record.labels.items())),
+        ("labels", ", ".join(f"{key}={value}" for key, value in options.labels.items())),
     ]
     parts = ["\n".join(f"{name:<8} {value}" for name, value in facts if value)]
     parts += [_literals(title, record) for title in ("inputs", "outputs")]
-    if record.actions:
-        parts.append(f"actions\n{_indented(printable(tree_text(record.actions)))}")
-        missing = record.action_count - len(record.actions)
+    if actions:
+        parts.append(f"actions\n{_indented(printable(tree_text(actions)))}")
+        missing = record.action_count - len(actions)
         if missing > 0:
             parts.append(f"  {missing:,} actions that succeeded were not kept")
-    parts += [_attempts(record), _reports(record), _error(record)]
+    parts += [_attempts(actions), _reports(actions), _error(record)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -125,12 +152,12 @@ def _literals(title: str, record: RunRecord) -> str:
     return "\n".join([title, *lines]) if lines else ""
 
 
-def _attempts(record: RunRecord) -> str:
+def _attempts(actions: Sequence[Action]) -> str:
     """List the attempts of the actions that needed more than one, or whose only one failed."""
     from .._tree import duration_text
 
     rows = []
-    for action in record.actions:
+    for action in actions:
         if len(action.attempts) == 1 and action.attempts[0].error is None:
             continue
         for attempt in action.attempts:
@@ -157,8 +184,8 @@ def _clock(seconds: float) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(seconds))}.{int(seconds * 1e3) % 1_000:03d}"
 
 
-def _reports(record: RunRecord) -> str:
-    lines = [f"  {action.name}: {action.report}" for action in record.actions if action.report]
+def _reports(actions: Sequence[Action]) -> str:
+    lines = [f"  {action.name}: {action.report}" for action in actions if action.report]
     return "\n".join(["reports", *lines]) if lines else ""
 
 
@@ -169,7 +196,7 @@ def _error(record: RunRecord) -> str:
     if error is None:
         return ""
     text = printable((error.traceback or f"{error.code}: {error.message}").rstrip())
-    return f"error in {error.name or record.entity}\n{_indented(text)}"
+    return f"error in {error.name or record.entity.name}\n{_indented(text)}"
 
 
 def _indented(text: str) -> str:

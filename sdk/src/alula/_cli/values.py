@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import UnknownNameError, UsageError, ValueConversionError
@@ -115,7 +115,7 @@ def _value_from_file(source: str, converter: Converter[Any], compiled: CompiledI
 
         return converter.to_python(Bytes(_read_bytes(source)), compiled.context)
     text = _read_text(source)
-    suffix = Path(source).suffix.lower()
+    suffix = os.path.splitext(source)[1].lower()
     if wanted == STR:
         return converter.from_text(text, compiled.context)
     if suffix == ".json" or suffix in _YAML_SUFFIXES:
@@ -136,7 +136,8 @@ def _read_bytes(source: str) -> bytes:
     if source == "-":
         return sys.stdin.buffer.read()
     try:
-        return Path(source).expanduser().read_bytes()
+        with open(os.path.expanduser(source), "rb") as file:
+            return file.read()
     except OSError as problem:
         reason = problem.strerror or str(problem)
         hint = f"A text that begins with @ is written @@: @@{source}" if isinstance(problem, FileNotFoundError) else ""
@@ -155,7 +156,7 @@ def _read_text(source: str) -> str:
 
 def _parsed(text: str, source: str, location: str) -> Any:
     """Parse JSON or YAML, by the suffix of the file; without a suffix, whatever it is."""
-    if Path(source).suffix.lower() in _YAML_SUFFIXES:
+    if os.path.splitext(source)[1].lower() in _YAML_SUFFIXES:
         return _parsed_yaml(text, source, location)
     import json
 

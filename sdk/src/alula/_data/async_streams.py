@@ -1,17 +1,27 @@
 """Forms for ``async with``, ``async for`` and ``await``.
 
 Streams are a thin adapter over the blocking ones, one thread hop per call. Flyte 1 and Flyte 2 use some names in both
-ways, the one blocking and the other awaited; what those return here can be used in both.
+ways, the one blocking and the other awaited. Where what they return can be used in both ways, it is; where it cannot,
+being of another library or ``None``, it is the calling function that decides, see `awaited_in_coroutines`.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NoReturn, ParamSpec, TypeVar
 
+from alula_kernel.errors import UsageError
+
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_COROUTINE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_COMPREHENSIONS = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
@@ -19,6 +29,52 @@ async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
     import asyncio
 
     return await asyncio.to_thread(function, *arguments)
+
+
+def awaited_in_coroutines(method: Callable[P, Any]) -> Callable[P, Any]:
+    """Have a blocking method awaited where the function that calls it is a coroutine function.
+
+    Flyte 2 awaits these methods in coroutine functions, and has others, in ``_sync``, for plain ones; Flyte 1 calls
+    them in plain functions. So who calls tells which is meant. In a coroutine function the method runs in a thread.
+
+    Args:
+        method: The method. It is called directly by whoever may await it: a plain function in between gets the result.
+    """
+
+    @functools.wraps(method)
+    def either(*args: P.args, **kwargs: P.kwargs) -> Any:
+        caller = sys._getframe(1)
+        while caller.f_code.co_name in _COMPREHENSIONS and caller.f_back is not None:
+            caller = caller.f_back
+        if caller.f_code.co_flags & _COROUTINE:
+            return _Awaited(functools.partial(method, *args, **kwargs), method.__name__)
+        return method(*args, **kwargs)
+
+    return either
+
+
+class _Awaited:
+    """What a method that is awaited returns before that; whoever forgot it is told."""
+
+    def __init__(self, call: Callable[[], Any], name: str) -> None:
+        self._call = call
+        self._name = name
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return in_thread(self._call).__await__()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # asked for by libraries that look at what an object can do
+            raise AttributeError(name)
+        self._refuse()
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise UsageError(
+            f"{self._name}() was not awaited in a coroutine function",
+            hint=f"Write `await ...{self._name}()`, or call {self._name}_sync().",
+        )
+
+    __bool__ = __iter__ = __len__ = __getitem__ = _refuse
 
 
 class AsyncStream:

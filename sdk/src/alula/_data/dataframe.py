@@ -15,7 +15,7 @@ from alula_kernel.errors import UnsupportedTypeError, UsageError, ValueConversio
 from alula_kernel.literals import Column, Dataset
 from alula_kernel.uris import child_uri, is_uri, name_of, path_of, scheme_of, uri_of
 
-from .async_streams import in_thread
+from .async_streams import EitherIterator, awaited_in_coroutines
 from .columns import check_columns, columns_of
 from .file import content_key
 from .frames.handlers import DEFAULT_FORMAT, DataFrameHandlers, FrameSource, FrameTarget, Handler, frame_format
@@ -285,8 +285,9 @@ class DataFrame:
         made._read_as = dataframe_type
         return made
 
+    @awaited_in_coroutines
     def all(self) -> Any:
-        """Read all of it.
+        """Read all of it; awaited in coroutine functions.
 
         Raises:
             ValueConversionError: A declared column is missing, or the bytes are not of the format.
@@ -298,25 +299,20 @@ class DataFrame:
         dataset, source = self._stored_for_reading()
         return self._decoder(dataset).decode(dataset, source)
 
-    def iter(self) -> Iterator[Any]:
-        """Read it in pieces, of which one is in memory at a time; errors are those of `all`."""
+    def iter(self) -> EitherIterator[Any]:
+        """Read it in pieces, of which one is in memory at a time, for `for` and `async for`; errors are as for `all`."""
         if self._is_as_asked():
-            return iter([self._frame])
+            return EitherIterator([self._frame])
         dataset, source = self._stored_for_reading()
-        pieces: Iterator[Any] = self._decoder(dataset).iterate(dataset, source)
-        return pieces
+        return EitherIterator(self._decoder(dataset).iterate(dataset, source))
 
     def all_sync(self) -> Any:
-        """Do what `all` does; the name in Flyte 2."""
+        """Do what `all` does without being awaited, in coroutine functions as well."""
         return self.all()
 
     def iter_sync(self) -> Iterator[Any]:
         """Do what `iter` does; the name in Flyte 2."""
         return self.iter()
-
-    async def all_async(self) -> Any:
-        """Do what `all` does, in a thread."""
-        return await in_thread(self.all)
 
     def _is_as_asked(self) -> bool:
         if self._frame is None or self._columns:
@@ -470,8 +466,9 @@ StructuredDataset = DataFrame
 
 def frame_class(frame: Any) -> Any:
     """Return the class by which a frame's handlers are found; for an iterator of frames, the name of `Iterator`."""
-    is_named = type(frame).__module__.partition(".")[0] in {"builtins", "itertools", "collections"}
-    return "collections.abc.Iterator" if is_named and isinstance(frame, Iterator) else type(frame)
+    module = type(frame).__module__.partition(".")[0]
+    is_plain = isinstance(frame, EitherIterator) or module in {"builtins", "itertools", "collections"}
+    return "collections.abc.Iterator" if is_plain and isinstance(frame, Iterator) else type(frame)
 
 
 def format_by_suffix(path_or_uri: str) -> str:

@@ -17,7 +17,7 @@ from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.uris import child_uri, path_of, scheme_of, uri_of
 
-from .async_streams import AwaitableList, AwaitableText, EitherIterator, in_thread
+from .async_streams import AwaitableList, AwaitableText, EitherIterator, awaited_in_coroutines, in_thread
 from .file import File, content_key
 from .formats import F
 from .handle import Handle, LocalPath, absolute
@@ -264,17 +264,15 @@ class Directory(Handle[F]):
         """Do what `list_files` does, in a thread."""
         return await in_thread(self.list_files)
 
+    @awaited_in_coroutines
     def get_file(self, file_name: str) -> File[Any] | None:
-        """Return the file of a name below it, or None if there is none."""
+        """Return the file of a name below it, or None if there is none; awaited in coroutine functions."""
         return next((self._file(entry) for entry in self.entries() if entry.name == file_name), None)
 
     def get_file_sync(self, file_name: str) -> File[Any] | None:
-        """Do what `get_file` does; the name in Flyte 2."""
-        return self.get_file(file_name)
-
-    async def get_file_async(self, file_name: str) -> File[Any] | None:
-        """Do what `get_file` does, in a thread."""
-        return await in_thread(self.get_file, file_name)
+        """Do what `get_file` does without being awaited, in coroutine functions as well."""
+        found: File[Any] | None = self.get_file(file_name)
+        return found
 
     def crawl(
         self, maxdepth: int | None = None, topdown: bool = True, detail: bool = False

@@ -15,7 +15,7 @@ from alula_kernel.errors import UsageError, ValueConversionError
 from alula_kernel.literals import Blob
 from alula_kernel.uris import is_uri, name_of, path_of, scheme_of, uri_of
 
-from .async_streams import in_thread
+from .async_streams import awaited_in_coroutines, in_thread
 from .formats import F, Formatted, normal_format
 from .surroundings import current_storage, new_uri
 
@@ -220,19 +220,17 @@ class Handle(Formatted[F], os.PathLike[str]):
         """Do what `download` does, in a thread."""
         return await in_thread(self.download, local_path)
 
+    @awaited_in_coroutines
     def exists(self) -> bool:
-        """Tell whether there is anything; asks the server of a URI."""
+        """Tell whether there is anything; asks the server of a URI; awaited in coroutine functions."""
         if self._source:
             return self.storage.exists(self._source)
         return bool(self._path) and os.path.exists(path_of(self._path))
 
     def exists_sync(self) -> bool:
-        """Do what `exists` does; the name in Flyte 2."""
-        return self.exists()
-
-    async def exists_async(self) -> bool:
-        """Do what `exists` does, in a thread."""
-        return await in_thread(self.exists)
+        """Do what `exists` does without being awaited, in coroutine functions as well."""
+        found: bool = self.exists()
+        return found
 
     def _materialise(self) -> None:
         """Call the author's downloader, the first time that the data is needed."""

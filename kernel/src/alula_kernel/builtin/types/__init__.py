@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
+import collections
+import enum
+import types as python_types
+from collections import abc
+
+import msgspec
+
 from ...contracts import TypeTransformer
-from .arrays import ArrayTransformer
-from .enums import EnumTransformer, LiteralTransformer
-from .mappings import MappingTransformer
-from .models import ModelTransformer
-from .record_classes import (
-    AttrsTransformer,
-    DataclassTransformer,
-    NamedTupleTransformer,
-    StructTransformer,
-    TypedDictTransformer,
-)
+from ...types import BlobOf, Simple
+from .lazy import LazyTransformer
 from .refusals import RefusingTransformer
 from .scalars import ScalarTransformer
-from .sequences import SequenceTransformer
-from .times import TimeTransformer
-from .unions import UnionTransformer
 
-__all__ = ["builtin_transformers"]
+__all__ = ["LazyTransformer", "builtin_transformers"]
+
+_SEQUENCES = (
+    *(tuple, list, collections.deque, set, frozenset),
+    *(abc.Sequence, abc.MutableSequence, abc.Collection, abc.Iterable, abc.Set, abc.MutableSet),
+)
+_MAPPINGS = (
+    *(dict, collections.OrderedDict, collections.defaultdict, collections.Counter),
+    *(abc.Mapping, abc.MutableMapping),
+)
 
 
 def builtin_transformers() -> list[TypeTransformer]:
-    """Return the transformers of every built-in type; none of them imports the library of its type until it is used."""
+    """Return the transformers of every built-in type.
+
+    The module of a family is imported when a type of it is met, and the library of a type when it is used.
+    """
+    here = __package__
+    records = f"{here}.record_classes"
     return [
         ScalarTransformer(),
-        TimeTransformer(),
-        SequenceTransformer(),
-        MappingTransformer(),
-        EnumTransformer(),
-        LiteralTransformer(),
-        UnionTransformer(),
-        DataclassTransformer(),
-        NamedTupleTransformer(),
-        TypedDictTransformer(),
-        StructTransformer(),
-        AttrsTransformer(),
-        ModelTransformer(),
-        ArrayTransformer(),
+        LazyTransformer(
+            "times",
+            f"{here}.times.TimeTransformer",
+            ("datetime.datetime", "datetime.date", "datetime.timedelta"),
+            Simple,
+        ),
+        LazyTransformer("sequences", f"{here}.sequences.SequenceTransformer", _SEQUENCES),
+        LazyTransformer("mappings", f"{here}.mappings.MappingTransformer", _MAPPINGS),
+        LazyTransformer("enums", f"{here}.enums.EnumTransformer", (enum.Enum,)),
+        LazyTransformer(
+            "literals", f"{here}.enums.LiteralTransformer", ("typing.Literal", "typing_extensions.Literal")
+        ),
+        LazyTransformer("unions", f"{here}.unions.UnionTransformer", ("typing.Union", python_types.UnionType)),
+        LazyTransformer("dataclasses", f"{records}.DataclassTransformer", mark="__dataclass_fields__"),
+        LazyTransformer("named tuples", f"{records}.NamedTupleTransformer", mark="_field_defaults"),
+        LazyTransformer("typed dictionaries", f"{records}.TypedDictTransformer", mark="__required_keys__"),
+        LazyTransformer("msgspec", f"{records}.StructTransformer", (msgspec.Struct,)),
+        LazyTransformer("attrs", f"{records}.AttrsTransformer", mark="__attrs_attrs__"),
+        LazyTransformer("pydantic", f"{here}.models.ModelTransformer", ("pydantic.main.BaseModel",)),
+        LazyTransformer("numpy", f"{here}.arrays.ArrayTransformer", ("numpy.ndarray",), BlobOf),
         RefusingTransformer(),
     ]

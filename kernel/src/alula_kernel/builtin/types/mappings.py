@@ -21,7 +21,7 @@ from ...registry import type_name
 from .base import BuiltinConverter, StructureConverter
 from .members import member_converter
 from .plain import PlainDictConverter
-from .previews import table
+from .previews import bracketed, delimited, table
 from .scalars import check_text
 from .sequences import convert_all, restore_all, sorting_key
 
@@ -80,6 +80,11 @@ class MappingConverter(StructureConverter[Any]):
     def to_html(self, value: Any) -> str:
         """Show keys and values as a table."""
         return table(([brief(k, 200), brief(v, 200)] for k, v in value.items()), total_rows=len(value))
+
+    def to_text(self, value: Any) -> str:
+        """Show keys and values as their converters do."""
+        items = ((delimited(self.key.to_text(k)), delimited(self.value.to_text(v))) for k, v in value.items())
+        return bracketed("{}", map(": ".join, items))
 
 
 class StringMapConverter(MappingConverter):

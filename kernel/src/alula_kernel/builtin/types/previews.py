@@ -1,4 +1,4 @@
-"""Previews of values as HTML: small tables, escaped and of bounded size."""
+"""Previews of collections: as HTML, small tables, escaped and of bounded size; as text, what their items show."""
 
 from __future__ import annotations
 
@@ -14,12 +14,37 @@ MAX_COLUMNS = 20
 MAX_CELL_CHARS = 200
 """Characters shown in a cell."""
 
+MAX_TEXT_CHARS = 1_000
+"""About how many characters are shown of a collection as text."""
+
+
+_DELIMITERS = frozenset("([{<'\"")
+
+
+def delimited(text: str) -> str:
+    """Put a text with a comma in parentheses, unless it begins with a quote or bracket: one sees where an item ends."""
+    return f"({text})" if ", " in text and text[0] not in _DELIMITERS else text
+
 
 def cell(text: str) -> str:
     """Escape the beginning of a text."""
     import html
 
     return html.escape(text if len(text) <= MAX_CELL_CHARS else f"{text[: MAX_CELL_CHARS - 3]}...")
+
+
+def bracketed(brackets: str, items: Iterable[str]) -> str:
+    """Join the texts of items between brackets; those that have no room any more are not asked for."""
+    parts: list[str] = []
+    room = MAX_TEXT_CHARS
+    for item in items:
+        if room <= 0:
+            parts.append("...")
+            break
+        parts.append(item)
+        room -= len(item) + 2
+    text = f"{brackets[0]}{', '.join(parts)}{brackets[1]}"
+    return text if len(text) <= MAX_TEXT_CHARS else f"{text[: MAX_TEXT_CHARS - 3]}..."
 
 
 def table(rows: Iterable[Sequence[str]], *, total_rows: int, header: Sequence[str] = ()) -> str:

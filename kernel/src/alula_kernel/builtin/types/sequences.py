@@ -17,7 +17,7 @@ from ...literals import ListLiteral, Literal, Scalar, identity_bytes
 from ...registry import type_name
 from .base import BuiltinConverter, StructureConverter
 from .members import member_converter
-from .previews import table
+from .previews import bracketed, delimited, table
 from .records import RecordConverter
 
 
@@ -79,6 +79,7 @@ class ListConverter(StructureConverter[Any]):
     __slots__ = ("_accepted", "_make", "item")
 
     example = "[1, 2]"
+    brackets = "[]"
 
     def __init__(
         self,
@@ -148,11 +149,17 @@ class ListConverter(StructureConverter[Any]):
             )
         return table(([str(i), brief(item, 200)] for i, item in enumerate(items)), total_rows=total)
 
+    def to_text(self, value: Any) -> str:
+        """Show the items as their converter does."""
+        return bracketed(self.brackets, (delimited(self.item.to_text(item)) for item in value))
+
 
 class SetConverter(ListConverter):
     """Converts sets; on the wire they are sorted, so that equal sets are equal there."""
 
     __slots__ = ()
+
+    brackets = "{}"
 
     def to_literal(self, value: Any, context: ConversionContext) -> Literal:
         """Convert a set.
@@ -246,6 +253,11 @@ class TupleConverter(StructureConverter[Any]):
     def to_html(self, value: Any) -> str:
         """Show the items as a table."""
         return table(([str(i), brief(item, 200)] for i, item in enumerate(value)), total_rows=len(value))
+
+    def to_text(self, value: Any) -> str:
+        """Show the items as their converters do."""
+        members = zip(self.items, value, strict=True)
+        return bracketed("()", (delimited(item.to_text(member)) for item, member in members))
 
 
 class _Family(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ..dependencies import load
@@ -37,8 +38,17 @@ class PandasLibrary(FrameLibrary[Any]):
 
     def from_table(self, table: Any) -> Any:
         """Convert back, with the index that the table says."""
-        load("pandas", "to read a data frame as pandas.DataFrame")
-        return table.to_pandas()
+        pd = load("pandas", "to read a data frame as pandas.DataFrame")
+        nested = _nested_extensions(table.schema)
+        if not nested:
+            return table.to_pandas()
+        frame = table.replace_schema_metadata(_as_objects(table.schema, nested)).to_pandas()
+        kept = [name for name in table.schema.names if name not in _index_fields(table.schema)]
+        for name in nested:
+            column = table.column(name)
+            array = pd.ArrowDtype(column.type).__from_arrow__(column)
+            frame.isetitem(kept.index(name), pd.Series(array, index=frame.index))
+        return frame
 
     def head(self, frame: Any, rows: int) -> Any:
         """Return the first rows; columns that Arrow cannot hold become text."""
@@ -56,6 +66,28 @@ class PandasLibrary(FrameLibrary[Any]):
     def shape(self, frame: Any) -> tuple[int | None, int]:
         """Return the numbers of rows and columns."""
         return frame.shape  # type: ignore[no-any-return]
+
+
+def _nested_extensions(schema: Any) -> list[str]:
+    """Return the columns of lists, structs and maps with Arrow's own dtype, whose names pandas writes but cannot read."""
+    nested = {field.name for field in schema if arrow().types.is_nested(field.type)}
+    if not nested or schema.pandas_metadata is None:
+        return []
+    columns = schema.pandas_metadata["columns"]
+    return [c["field_name"] for c in columns if c["numpy_type"].endswith("[pyarrow]") and c["field_name"] in nested]
+
+
+def _index_fields(schema: Any) -> list[Any]:
+    return [index for index in schema.pandas_metadata["index_columns"] if isinstance(index, str)]
+
+
+def _as_objects(schema: Any, names: list[str]) -> dict[bytes, bytes]:
+    """Return the metadata of a schema in which some columns are of Python objects."""
+    described = schema.pandas_metadata
+    for column in described["columns"]:
+        if column["field_name"] in names:
+            column["numpy_type"] = "object"
+    return {**schema.metadata, b"pandas": json.dumps(described).encode()}
 
 
 def _plain_index(frame: Any) -> Any:

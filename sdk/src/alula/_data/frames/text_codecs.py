@@ -1,7 +1,8 @@
 """CSV and JSON lines: formats that people read, which keep values and lose types.
 
 What was stored by us is read back with the types it had, because the literal says them. Files from elsewhere are read
-with types that are guessed from the values.
+with types that are guessed from the values. CSV has no lists and structs: it holds their JSON, of which lists of numbers
+and text become lists again, and the rest stays text.
 """
 
 from __future__ import annotations
@@ -36,9 +37,15 @@ class CSVCodec(Codec):
             ValueConversionError: There are no columns.
         """
         csv = arrow("pyarrow.csv")
+        pa = arrow()
         plain = _plain_schema(schema, self.format)
+        nested = [index for index, field in enumerate(plain) if pa.types.is_nested(field.type)]
+        for index in nested:
+            plain = plain.set(index, pa.field(plain.field(index).name, pa.string()))
         with csv.CSVWriter(stream, plain) as writer:
             for table in tables:
+                for index in nested:
+                    table = table.set_column(index, plain.field(index), _json_texts(table.column(index)))
                 writer.write_table(table.cast(plain))
 
     def read(self, place: Place, selection: Selection) -> Any:
@@ -176,7 +183,21 @@ def _parsing(selection: Selection) -> Any:
 def _csv_type(kind: Any) -> Any:
     """Return the type that a CSV column is parsed as, from which it is cast to the one that it had."""
     pa = arrow()
+    if pa.types.is_nested(kind):
+        return pa.string()
     return pa.int64() if pa.types.is_duration(kind) else kind
+
+
+def _json_texts(column: Any) -> Any:
+    """Return values as JSON; null stays null."""
+    encode = msgspec.json.Encoder().encode
+    return arrow().array([None if v is None else encode(v).decode() for v in column.to_pylist()], arrow().string())
+
+
+def _from_json_texts(column: Any, kind: Any) -> Any:
+    """Return what `_json_texts` was given."""
+    decode = msgspec.json.Decoder().decode
+    return arrow().array([None if text is None else decode(text) for text in column.to_pylist()], kind)
 
 
 def _json_options(selection: Selection) -> Any:
@@ -201,24 +222,29 @@ def _empty(selection: Selection) -> Any:
 
 def _typed(table: Any, selection: Selection) -> Any:
     """Select columns, and give those whose types are known the types that they had."""
+    pa = arrow()
     types = known_types(selection.known)
     found = table.select(selection.of(table.schema))
     for index, field in enumerate(found.schema):
         kind = types.get(field.name)
         if kind is not None and kind != field.type:
-            found = found.set_column(index, field.name, found.column(index).cast(kind))
+            column = found.column(index)
+            is_json = pa.types.is_nested(kind) and pa.types.is_string(field.type)
+            found = found.set_column(
+                index, field.name, _from_json_texts(column, kind) if is_json else column.cast(kind)
+            )
     return found
 
 
 def known_types(columns: Sequence[Column]) -> dict[str, Any]:
-    """Return the Arrow types of columns whose types have a name that can be read back; nested ones are left out."""
+    """Return the Arrow types of columns whose types have a name that can be read back; structs and maps are left out."""
     found = ((column.name, arrow_type(column.type)) for column in columns)
     return {name: kind for name, kind in found if kind is not None}
 
 
 @functools.lru_cache(maxsize=512)
 def arrow_type(text: str) -> Any:
-    """Return the Arrow type that a text names, or None if it is nested or not known."""
+    """Return the Arrow type that a text names, or None if it is not known, or nested and no list of JSON's own values."""
     pa = arrow()
     if match := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", text):
         return pa.timestamp(match[1], match[2])
@@ -226,7 +252,16 @@ def arrow_type(text: str) -> Any:
         return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
     if match := re.match(r"dictionary<values=([^,]+), ", text):
         return arrow_type(match[1])
+    if match := re.fullmatch(r"(large_)?list<(?:item|element): (.+?)(?: not null)?>", text):
+        item = arrow_type(match[2])
+        return None if item is None or not _is_of_json(item) else (pa.large_list if match[1] else pa.list_)(item)
     try:
         return pa.type_for_alias(text)
     except ValueError:
         return None
+
+
+def _is_of_json(kind: Any) -> bool:
+    types = arrow().types
+    plain = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
+    return types.is_nested(kind) or any(test(kind) for test in plain)

@@ -1,0 +1,230 @@
+"""The files of an attempt: who runs it, what it prints, how it ended.
+
+They are what another engine, started after this one died, finds the attempt by. All of them have the same beginning, for
+instance ``<home>/attempts/default/development/<run>/a0.n3-1``, and these ends:
+
+``.claim``
+    A symbolic link that points nowhere: its text says which process runs the attempt. Making one is atomic and fails if
+    there is one, so that an attempt runs once, whoever submits it how often, and whoever dies on the way.
+``.stop``
+    The same, and says why the attempt is to be stopped; the first reason counts.
+``.out``, ``.err``
+    What it prints. Files that stayed empty are removed at the end.
+``.outcome``
+    How it ended, by its own account.
+``.exit.json``
+    How its process ended, by the account of the template that waited for it; only if the process did not say so itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ...contracts import Attempt, Outcome
+from .processes import ProcessId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CANCELLED_STOP = "cancelled"
+TIMEOUT_STOP = "timeout"
+MEMORY_STOP = "memory"
+
+_NOBODY = "nobody"
+_SAFE = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,99}")
+_outcomes: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Who runs an attempt.
+
+    Attributes:
+        process: The process.
+        template: The process that waits for its end.
+        files: Beginning of the names of the process's own files; those of the attempt for a process that runs one only.
+    """
+
+    process: ProcessId
+    template: ProcessId
+    files: str
+
+    @classmethod
+    def parse(cls, text: str) -> Claim | None:
+        """Read what `text` gives; None if it is something else."""
+        process, _, rest = text.partition(":")
+        template, _, files = rest.partition(":")
+        first, second = ProcessId.parse(process), ProcessId.parse(template)
+        return None if first is None or second is None else cls(first, second, files)
+
+    @property
+    def text(self) -> str:
+        """All of it in a line."""
+        return f"{self.process}:{self.template}:{self.files}"
+
+
+class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process ended.
+
+    Attributes:
+        status: What ``waitpid`` gave.
+        peak_memory_bytes: The most memory that was seen in use.
+        cpu_seconds: Processor time.
+    """
+
+    status: int
+    peak_memory_bytes: int = 0
+    cpu_seconds: float = 0.0
+
+
+class AttemptFiles:
+    """The files of one attempt, or of a process that runs many.
+
+    Args:
+        base: Beginning of their names.
+    """
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    # --- who runs it ---
+
+    def take(self, claim: Claim) -> bool:
+        """Become the one that runs it, and tell whether that came off."""
+        return _link(claim.text, f"{self.base}.claim")
+
+    def close(self) -> bool:
+        """See to it that nobody begins to run it any more; False if somebody has."""
+        return _link(_NOBODY, f"{self.base}.claim") or self._claim_text() == _NOBODY
+
+    def claim(self) -> Claim | None:
+        """Return who runs it; None if nobody does."""
+        return Claim.parse(self._claim_text())
+
+    @property
+    def begun(self) -> bool:
+        """Whether somebody runs it, ran it, or made sure that nobody does."""
+        return os.path.lexists(f"{self.base}.claim")
+
+    def begun_at(self) -> float | None:
+        """Return when somebody began to run it, in seconds since the epoch; None if nobody did."""
+        try:
+            return os.lstat(f"{self.base}.claim").st_mtime
+        except FileNotFoundError:
+            return None
+
+    def _claim_text(self) -> str:
+        return _read_link(f"{self.base}.claim")
+
+    # --- why it is to be stopped ---
+
+    def stop(self, reason: str) -> bool:
+        """Note why it is to be stopped, and tell whether that is the first reason."""
+        return _link(reason, f"{self.base}.stop")
+
+    def stop_reason(self) -> str:
+        """Return why it was to be stopped; empty if it was not."""
+        return _read_link(f"{self.base}.stop")
+
+    # --- how it ended ---
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Note how it ended, by its own account."""
+        _write(f"{self.base}.outcome", msgspec.msgpack.encode(outcome))
+
+    def outcome(self) -> Outcome | None:
+        """Return how it ended, by its own account; None if it has not said so."""
+        data = _read(f"{self.base}.outcome")
+        try:
+            return _outcomes.decode(data) if data else None
+        except msgspec.MsgspecError:  # cut off when the machine was
+            return None
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether it has said how it ended."""
+        return os.path.exists(f"{self.base}.outcome")
+
+    def write_exit(self, record: ExitRecord) -> None:
+        """Note how its process ended."""
+        _write(f"{self.base}.exit.json", msgspec.json.encode(record))
+
+    def exit_record(self) -> ExitRecord | None:
+        """Return how its process ended; None if nobody wrote that down."""
+        data = _read(f"{self.base}.exit.json")
+        try:
+            return msgspec.json.decode(data, type=ExitRecord) if data else None
+        except msgspec.MsgspecError:
+            return None
+
+    # --- what it prints ---
+
+    @property
+    def stdout(self) -> str:
+        """Path of what it writes to standard output."""
+        return f"{self.base}.out"
+
+    @property
+    def stderr(self) -> str:
+        """Path of what it writes to standard error."""
+        return f"{self.base}.err"
+
+
+def files_name(attempt: Attempt) -> str:
+    """Return where the files of an attempt are, relative to the folder of all attempts."""
+    run, _, rest = attempt.id.partition("/")
+    action, _, number = rest.partition("/")
+    return "/".join([_safe(attempt.project), _safe(attempt.domain), _safe(run), f"{_safe(action)}-{_safe(number)}"])
+
+
+def _safe(text: str) -> str:
+    """Return a text that can be the name of a file: itself, or its hash."""
+    return text if _SAFE.fullmatch(text) else hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def in_folder(path: str, action: Callable[[str], None]) -> None:
+    """Do something at a path; its folder is made only if it turns out to be missing."""
+    try:
+        action(path)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        action(path)
+
+
+def _link(text: str, path: str) -> bool:
+    try:
+        in_folder(path, lambda path: os.symlink(text, path))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _read_link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def _write(path: str, data: bytes) -> None:
+    def write(temporary: str) -> None:
+        with open(temporary, "wb", buffering=0) as file:
+            file.write(data)
+
+    temporary = f"{path}.{os.getpid()}"
+    in_folder(temporary, write)
+    os.rename(temporary, path)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,145 @@
+"""Ray as the code of an attempt finds it: the cluster of its job, or one of its own on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from alula_kernel.builtin.process.processes import ProcessId
+from alula_kernel.errors import NonRecoverableError
+from alula_kernel.quantities import parse_quantity
+
+IN_JOB = "ALULA_RAY_JOB"
+"""Environment variable that tells the worker of a job on a cluster that it is one."""
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A reference that is pickled into an output would outlive what it refers to.
+    "RAY_allow_out_of_band_object_ref_serialization": "0",
+}
+"""Environment of every process that uses Ray for an attempt."""
+
+ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Environment in which Ray listens on the loopback interface only; it is the name of a switch that does that."""
+
+_LONGEST_FOLDER = 40
+"""Longest temporary folder, in characters: the paths of Ray's sockets below it must stay under 108."""
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[None]:
+    """Have Ray connected while the block runs, as the config of the task says."""
+    import logging
+
+    import ray
+
+    from alula import current_context
+
+    if ray.is_initialized():  # by the attempt that this one runs in
+        yield
+        return
+    custom = current_context().attempt.task.custom
+    quiet: dict[str, Any] = {"logging_level": logging.WARNING}
+    if os.environ.get(IN_JOB):
+        ray.init(**quiet)  # what Ray sets for a job says where, and with which runtime environment
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    runtime_env = dict(custom.get("runtime_env", {}))
+    with local_folder() as folder:
+        ray.init(
+            "local",
+            include_dashboard=False,
+            runtime_env=runtime_env or None,
+            _temp_dir=folder,
+            **quiet,
+            **local_resources(custom),
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def local_folder() -> Iterator[str]:
+    """Make a short temporary folder for a Ray of this process, and remove it afterwards.
+
+    Folders that processes left which could not do that are removed too.
+    """
+    parent = tempfile.gettempdir()
+    if len(parent) > _LONGEST_FOLDER:
+        parent = "/tmp"
+    for name in os.listdir(parent):
+        owner = ProcessId.parse(name.removeprefix("alray-")) if name.startswith("alray-") else None
+        if owner is not None and not owner.alive:
+            shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+    folder = os.path.join(parent, f"alray-{ProcessId.own()}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def local_resources(custom: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a Ray on this machine is to have, so that code written for the cluster finds room: the sum of all nodes.
+
+    CPUs are a number that Ray counts with, so there may be more than the machine has; GPUs are those of the machine.
+    """
+    nodes = [(custom.get("head", {}), 1), *((group, group["replicas"]) for group in custom.get("workers", []))]
+    cpus, own = 0.0, {}
+    for node, count in nodes:
+        parameters = node.get("ray_start_params", {})
+        asked = {**node.get("limits", {}), **node.get("requests", {})}.get("cpu")
+        if "num-cpus" in parameters:
+            cpus += count * float(parameters["num-cpus"])
+        elif asked is not None:
+            cpus += count * parse_quantity(asked)
+        elif "replicas" in node:
+            cpus += count
+        for name, amount in _custom_resources(parameters).items():
+            own[name] = own.get(name, 0.0) + count * amount
+    found: dict[str, Any] = {"num_cpus": max(int(cpus), 1)} if custom.get("workers") or cpus else {}
+    if own:
+        found["resources"] = own
+    return found
+
+
+def _custom_resources(parameters: Mapping[str, str]) -> dict[str, float]:
+    # On a command line the JSON is often quoted once more.
+    text = parameters.get("resources", "").strip("'\"").replace('\\"', '"')
+    return {name: float(amount) for name, amount in json.loads(text).items()} if text else {}
+
+
+def refuse_references(result: Any, title: str) -> Any:
+    """Return what a function returned, unless it holds references to Ray's objects.
+
+    Raises:
+        NonRecoverableError: It does.
+    """
+    import ray
+
+    waiting, looked_at = [result], 0
+    while waiting and looked_at < 10_000:
+        value = waiting.pop()
+        looked_at += 1
+        if isinstance(value, ray.ObjectRef):
+            raise NonRecoverableError(
+                f"{title} returned a ray.ObjectRef, and what it refers to is gone when the attempt has ended; "
+                "return ray.get(reference)"
+            )
+        if isinstance(value, (list, tuple, set)):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+    return result

@@ -1,0 +1,96 @@
+"""Values of secrets that this process knows, and masking them in whatever leaves it.
+
+They are kept for the process and not for an application object: a secret stays one wherever a message that holds it is
+put together, as in the task that called the one which asked for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+SHORTEST = 6
+"""Length in characters from which on a value is masked: shorter ones stand in every other text by chance."""
+MASK = "[secret]"
+
+_forms: tuple[str, ...] = ()
+_masking = 0
+
+
+def remember(value: bytes) -> None:
+    """Mask a value from now on: as it is, and as quoting, URLs, HTML and base64 write it."""
+    global _forms
+    import base64
+    import html
+    from urllib.parse import quote
+
+    text = value.decode(errors="replace").strip()
+    if len(text) < SHORTEST:
+        return
+    forms = {text, repr(text)[1:-1], quote(text, safe=""), html.escape(text), base64.b64encode(value).decode()}
+    forms |= {line.strip() for line in text.splitlines() if len(line.strip()) >= 2 * SHORTEST}  # as of a private key
+    if not forms <= set(_forms):
+        _forms = tuple(sorted({*forms, *_forms}, key=len, reverse=True))
+
+
+def masked(text: str) -> str:
+    """Return a text without values of secrets."""
+    for form in _forms:
+        if form in text:
+            text = text.replace(form, MASK)
+    return text
+
+
+def holds_secret(data: bytes) -> bool:
+    """Tell whether encoded data holds the value of a secret."""
+    return any(form.encode() in data for form in _forms)
+
+
+@contextlib.contextmanager
+def masked_streams() -> Iterator[None]:
+    """Mask values in what Python code prints while the block runs.
+
+    What a program writes past `sys.stdout` and `sys.stderr`, as another program that it starts, is not masked.
+    """
+    global _masking
+    if _masking == 0:
+        sys.stdout, sys.stderr = _MaskedStream(sys.stdout), _MaskedStream(sys.stderr)
+    _masking += 1
+    try:
+        yield
+    finally:
+        _masking -= 1
+        if _masking == 0:
+            for name in ("stdout", "stderr"):
+                stream = getattr(sys, name)
+                if isinstance(stream, _MaskedStream):
+                    setattr(sys, name, stream.stream)
+
+
+class _MaskedStream:
+    """Writes text to another stream without values of secrets.
+
+    Args:
+        stream: The other stream.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; returns its length, as it was before."""
+        self.stream.write(masked(text))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write texts."""
+        for line in lines:
+            self.write(line)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)

@@ -1,0 +1,87 @@
+"""Stopping an attempt in the main thread: by a signal from outside, or by a word of the executor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class AttemptStopped(KeyboardInterrupt):
+    """The attempt is to end now. A `KeyboardInterrupt`, for which event loops and user code make way.
+
+    Args:
+        reason: Why.
+        signal_number: The signal that came from outside; None if the executor stopped the attempt.
+    """
+
+    def __init__(self, reason: str, signal_number: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.signal_number = signal_number
+
+    @property
+    def by_executor(self) -> bool:
+        """Whether the executor stopped it, and not a signal from outside."""
+        return self.signal_number is None
+
+    def end_process(self) -> int:
+        """End this process as the signal would have, so that its parent sees why; return an exit code otherwise."""
+        number = self.signal_number
+        if number is None:
+            return 1
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        return 128 + number
+
+
+class StopSignals:
+    """Turns SIGINT and SIGTERM into `AttemptStopped` in the main thread, while it is entered."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._before: dict[signal.Signals, Any] = {}
+        self._running = False
+        self._count = 0
+        self._stopped: tuple[int, str] | None = None
+
+    def __enter__(self) -> StopSignals:
+        self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Say that an attempt runs, which `stop` may stop."""
+        self._count += 1
+        self._running = True
+        try:
+            yield
+        finally:
+            self._running = False
+
+    def stop(self, reason: str) -> None:
+        """Stop the attempt that runs now, if one does; called from another thread."""
+        if self._running:
+            self._stopped = (self._count, reason)
+            # A signal also wakes a main thread that sleeps or waits.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a child that the task forked is nothing of ours
+            AttemptStopped("", number).end_process()
+        stopped, self._stopped = self._stopped, None
+        if stopped is None:
+            raise AttemptStopped(f"stopped by {signal.Signals(number).name}", number)
+        count, reason = stopped
+        if self._running and count == self._count:  # else it had ended by itself meanwhile
+            raise AttemptStopped(reason)

@@ -1,0 +1,59 @@
+"""What attempts print: in files of their own, streamed while they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def test_both_streams(world: Any) -> None:
+    async def scenario() -> Any:
+        handle = await world.submit("talk", {"lines": 3})
+        await world.executor.wait(handle)
+        return handle, await world.log(handle)
+
+    handle, log = world.run(scenario())
+    assert log == b"line 0\nline 1\nline 2\nat the end\n"
+    assert Path(f"{world.files(handle)}.out").read_bytes() == b"line 0\nline 1\nline 2\n"
+    assert Path(f"{world.files(handle)}.err").read_bytes() == b"at the end\n"
+
+
+def test_a_line_comes_while_the_task_runs(world: Any, tmp_path: Path) -> None:
+    async def scenario() -> list[bytes]:
+        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")})
+        pieces = []
+        async for piece in world.executor.logs(handle):
+            pieces.append(piece)
+            (tmp_path / "go").write_text("")
+        return pieces
+
+    assert world.run(scenario()) == [b"before\n", b"after\n"]
+
+
+def test_a_million_lines(world: Any) -> None:
+    """They go to a file, and through no memory but that of the one piece that is read."""
+
+    async def scenario() -> tuple[Any, int, int]:
+        handle = await world.submit("talk", {"lines": 1_000_000})
+        outcome = await world.executor.wait(handle)
+        lines, largest = 0, 0
+        async for piece in world.executor.logs(handle):
+            lines += piece.count(b"\n")
+            largest = max(largest, len(piece))
+        return outcome, lines, largest
+
+    outcome, lines, largest = world.run(scenario())
+    assert outcome.error is None
+    assert lines == 1_000_001
+    assert largest <= 1 << 16
+
+
+def test_who_prints_nothing_leaves_no_files(world: Any) -> None:
+    async def scenario() -> Any:
+        handle = await world.submit("add", {"a": 1, "b": 1})
+        await world.executor.wait(handle)
+        return handle
+
+    base = world.files(world.run(scenario()))
+    assert not Path(f"{base}.out").exists()
+    assert not Path(f"{base}.err").exists()
