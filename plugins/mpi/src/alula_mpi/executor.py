@@ -196,7 +196,7 @@ class MPIExecutor(TaskExecutor):
 
 def _lines_from(path: str, position: int, *, to_the_end: bool) -> tuple[list[bytes], int]:
     """Return some of the lines after a position, and the position after them; a part of a line only at the end."""
-    lines = []
+    lines: list[bytes] = []
     with open(path, "rb") as file:
         file.seek(position)
         for line in file:

@@ -121,7 +121,7 @@ class MPIJob:
         if self.launcher.replicas != 1 or self.num_launcher_replicas not in {None, 1}:
             raise UsageError("an MPIJob has one launcher", hint="Set worker.replicas for the number of workers.")
         for name, value in (("worker.replicas", self.workers), ("slots", self.slots)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            if type(value) is not int or value < 1:
                 raise UsageError(f"{name} of MPIJob must be a whole number from 1, found {value!r}")
         command = self.launcher.command
         if command is not None and (isinstance(command, str) or not command):

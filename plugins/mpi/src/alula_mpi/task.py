@@ -75,7 +75,7 @@ def _read_once(world: Intracomm, read: Callable[[], dict[str, Any]]) -> dict[str
     Values that cannot be pickled are read by every rank itself. What goes wrong on rank 0 is raised there, which ends
     the job.
     """
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]
     from mpi4py.util import pkl5
 
     ranks = pkl5.Intracomm(world)  # sends more than 2 GiB, and large arrays without copies
@@ -85,7 +85,7 @@ def _read_once(world: Intracomm, read: Callable[[], dict[str, Any]]) -> dict[str
         how, data = ranks.bcast(None)
         if how == _FAILED:
             raise IgnoreOutputs
-        return cloudpickle.loads(data) if how == _SENT else read()  # type: ignore[no-any-return]
+        return cloudpickle.loads(data) if how == _SENT else read()
     try:
         values = read()
     except BaseException:
