@@ -191,7 +191,7 @@ ENTRIES = st.lists(
 )
 
 
-@settings(max_examples=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=ENTRIES)
 def test_whatever_is_unpacked_lies_in_the_folder_and_leads_nowhere_else(
     entries: list[tuple[str, bytes, str]], tmp_path_factory: pytest.TempPathFactory

@@ -49,7 +49,7 @@ PATTERNS = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     files=st.sets(st.tuples(FOLDERS, FILES).map("".join), max_size=12),
     rules=st.dictionaries(FOLDERS, st.lists(PATTERNS, max_size=5), max_size=3),
