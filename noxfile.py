@@ -173,6 +173,13 @@ def e2e(session: nox.Session) -> None:
     _pytest(session, "-m", "e2e", *(session.posargs or ["tests/e2e"]))
 
 
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill engines, templates and children of runs at random, hundreds of times."""
+    session.install(*EVERYTHING, *_group("test"))
+    _pytest(session, "-m", "chaos", *(session.posargs or ["tests/chaos"]))
+
+
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Print the benchmark table; it never fails on a time."""

@@ -20,6 +20,8 @@ from .types import LiteralType
 if TYPE_CHECKING:
     from .registry import TypeRegistry
     from .storage import Storage
+else:  # `help` resolves the annotations of structs, and these modules import this one
+    Storage = TypeRegistry = Any
 
 T = TypeVar("T")
 
@@ -363,17 +365,14 @@ class CallFailedError(Exception):
 
 
 class CallEnd(NamedTuple):
-    """How one of several calls ended.
-
-    Attributes:
-        key: What it was begun with.
-        outputs: Its outputs; None if it failed.
-        failure: Why it failed; None if it succeeded.
-    """
+    """How one of several calls ended."""
 
     key: int
+    """What it was begun with."""
     outputs: dict[str, Literal] | None
+    """Its outputs; None if it failed."""
     failure: CallFailedError | None
+    """Why it failed; None if it succeeded."""
 
 
 class Calls(ABC):
@@ -560,8 +559,15 @@ class TaskExecutor(ABC):
     async def cancel(self, handle: Handle) -> None:
         """Stop the attempt. Idempotent; an attempt that has ended is left alone. `wait` then gives `CANCELLED`."""
 
-    async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
-        """Yield what the attempt printed, until it has ended. The default yields nothing."""
+    async def logs(self, handle: Handle, *, follow: bool = True) -> AsyncIterator[bytes]:
+        """Yield what the attempt printed, in pieces of bounded size. The default yields nothing.
+
+        Works in another process than the one that submitted.
+
+        Args:
+            handle: The attempt.
+            follow: Whether to go on until the attempt has ended; if not, what it has printed so far is all.
+        """
         nothing: tuple[bytes, ...] = ()
         for line in nothing:
             yield line

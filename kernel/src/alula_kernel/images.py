@@ -222,42 +222,37 @@ class ImageDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
             yield PipPackages(packages=self.runtime_packages)
 
 
-def normalized(description: ImageDescription) -> ImageDescription:
-    """Return an equal description whose encoding is that of every equal one.
-
-    A field that is empty is left out of an encoding if it is the very object of the default, which an empty tuple made by
-    other means is not on every Python.
-    """
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(description), type=ImageDescription)
-
-
 def image_digest(description: ImageDescription) -> str:
     """Return the SHA-256 of what an image consists of, in hexadecimal.
 
     Where it is kept, who builds it, the secrets that building needs, and what is installed when it starts do not count.
     """
-    import hashlib
+    from .canonical import fingerprint
 
     layers = tuple(
         msgspec.structs.replace(layer, secret_mounts=()) if isinstance(layer, Installs) else layer
         for layer in description.layers
     )
     bare = msgspec.structs.replace(description, layers=layers, runtime_packages=(), registry="", name="", builder="")
-    return hashlib.sha256(msgspec.msgpack.encode(normalized(bare), order="sorted")).hexdigest()
+    return fingerprint(bare)
 
 
 def encode_image(description: ImageDescription) -> str:
     """Return the text that stands for a description in `TaskSpec.image`: canonical JSON."""
-    return msgspec.json.encode(normalized(description), order="sorted").decode()
+    from .canonical import canonical_json
+
+    return canonical_json(description)
 
 
 def decode_image(image: str) -> ImageDescription | None:
     """Return the description that a `TaskSpec.image` holds; None for a reference of an image that exists, or for none.
 
+    A reference may begin with a placeholder, as ``{{.image.train.fqn}}``, which no JSON does.
+
     Raises:
         UsageError: It is a description that this version of Alula does not understand.
     """
-    if not image.startswith("{"):
+    if not image.startswith("{") or image.startswith("{{"):
         return None
     try:
         return msgspec.json.decode(image, type=ImageDescription)

@@ -12,7 +12,7 @@ from typing import Any, Union
 import msgspec
 
 from .literals import Literal
-from .types import LiteralType, display, fingerprint
+from .types import LiteralType, display
 
 INLINE_BYTES_LIMIT = 10 * 1024 * 1024
 """Default of `TaskSpec.max_inline_bytes`: inputs or outputs of one action that may travel inline, in bytes."""
@@ -64,6 +64,9 @@ class Interface(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of names and types; descriptions and defaults do not count."""
+        # It brings hashlib along, which costs as much at start-up as all of this module.
+        from .canonical import fingerprint
+
         return fingerprint(
             [{k: v.type for k, v in self.inputs.items()}, {k: v.type for k, v in self.outputs.items()}],
         )
@@ -95,14 +98,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         user: Retries after failures of the user's code, timeouts and out-of-memory.
-        system: Retries after failures of the platform, preemption and lost attempts, counted apart.
+        system: Retries after failures of the platform, preemption and lost attempts, counted apart; None to have `user` count
+            all of them.
         backoff: Delay between attempts; None for none.
         memory_factor: By how much the memory grows with each attempt that ran out of it, at least 1.
         memory_cap: To how much it grows at most, as a quantity; empty for no limit.
     """
 
     user: int = 0
-    system: int = 3
+    system: int | None = 3
     backoff: Backoff | None = None
     memory_factor: float = 1.0
     memory_cap: str = ""
@@ -539,10 +543,9 @@ EntitySpec = Union[TaskSpec, WorkflowSpec, LaunchPlanSpec]  # noqa: UP007 - eval
 
 def spec_digest(spec: EntitySpec) -> str:
     """Return the SHA-256 of a spec's canonical encoding, with the version left out, in hexadecimal."""
-    bare = msgspec.structs.replace(spec, id=msgspec.structs.replace(spec.id, version=""))
-    import hashlib  # costs as much at start-up as all of this module
+    from .canonical import fingerprint
 
-    return hashlib.sha256(msgspec.msgpack.encode(bare, order="sorted")).hexdigest()
+    return fingerprint(msgspec.structs.replace(spec, id=msgspec.structs.replace(spec.id, version="")))
 
 
 def references(binding: Binding) -> Iterator[Reference]:

@@ -310,13 +310,6 @@ def _is_plain(literal_type: LiteralType) -> bool:
             return False
 
 
-def fingerprint(value: Any) -> str:
-    """Return the SHA-256 of the canonical form of a literal type, or of a structure of them, in hexadecimal."""
-    import hashlib  # costs as much at start-up as all of this module
-
-    return hashlib.sha256(msgspec.msgpack.encode(value, order="sorted")).hexdigest()
-
-
 def json_schema(literal_type: LiteralType) -> dict[str, Any]:
     """Describe a literal type as JSON Schema (draft 2020-12), for forms and tools.
 

@@ -248,6 +248,7 @@ __all__ = [
     "RecoverableError",
     "Resources",
     "RetryStrategy",
+    "ReusePolicy",
     "Run",
     "RunOptions",
     "SQLTask",

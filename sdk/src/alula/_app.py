@@ -304,13 +304,16 @@ class App:
             storage=LazyStorage(self),  # type: ignore[arg-type]
             home=self.settings.folder,
             worker_environment=self.settings.environment(),
-            interpreter=lambda task: self.interpreter(task),
+            interpreter=self._interpreter_of,
         )
         opened = {}
         for executor, source in self.plugins.executors():
             self.plugins.guard(source, executor.open, context)
             opened[executor.name] = executor
         return opened
+
+    def _interpreter_of(self, task: TaskSpec) -> str:
+        return self.interpreter(task)  # what finds it is made for the first task that asks
 
     def _blob_exists(self, uri: str) -> bool:
         return self.storage.exists(uri)  # opened when the first cached blob is looked up, not with the engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -65,12 +66,21 @@ def code_for(
         UnknownNameError: There is no such style.
         UsageError: The code is too large, cannot be pickled, or lies outside of the root.
     """
-    if style not in STYLES:
-        raise UnknownNameError.among("way to send code", style, STYLES)
+    check_style(style)
     if style == NONE:
         return CodeReference()
     app = app or current_app()
     return _code_of(_tasks_of(entity, app), app, style, root, include, limit_bytes)
+
+
+def check_style(style: str) -> None:
+    """Refuse what is no way to send code.
+
+    Raises:
+        UnknownNameError: It is none; those that there are, are listed.
+    """
+    if style not in STYLES:
+        raise UnknownNameError.among("way to send code", style, STYLES)
 
 
 def code_of_run(app: App, entity: Entity, executor: str) -> CodeReference | None:
@@ -111,7 +121,7 @@ def _code_of(
     modules = users_modules()
     source_root = os.path.realpath(root) if root is not None else _root_of(tasks, modules)
     if style == HERE:
-        return CodeReference(search_path=_search_path(source_root, modules))
+        return CodeReference(search_path=_search_path(source_root, modules), digest=_state_digest(modules))
     return _bundled(app, style, source_root, modules, include, limit_bytes)
 
 
@@ -152,6 +162,12 @@ def _search_path(root: str, modules: Iterable[ModuleType]) -> tuple[str, ...]:
     used = {package_root(_file(module)) for module in modules}
     folders = (os.path.realpath(folder or os.getcwd()) for folder in sys.path)
     return tuple(dict.fromkeys(folder for folder in (root, *folders) if folder and (folder == root or folder in used)))
+
+
+def _state_digest(modules: Iterable[ModuleType]) -> str:
+    """Return what differs after an edit, so that no worker goes on with what it imported before."""
+    states = sorted((path, *_state_of(path)) for path in map(_file, modules) if os.path.exists(path))
+    return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
 def _file(module: ModuleType) -> str:

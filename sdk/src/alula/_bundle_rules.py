@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from ._bundle_globs import Glob, decide, parse
 
 IGNORE_FILES = (".gitignore", ".alulaignore")
 """Files with rules, in any folder; what the later one says goes before."""
@@ -36,6 +34,10 @@ STANDARD_RULES = (
 """What is left out anywhere, unless a rule of the user's takes it back with ``!``."""
 
 
+Rules = list[tuple[str, list[Glob]]]
+"""Patterns with the folder from which they count; what the later ones say goes before."""
+
+
 class SourceFiles:
     """The files of a source folder that belong to its code.
 
@@ -52,7 +54,7 @@ class SourceFiles:
     def __init__(self, root: str, left_out: Iterable[str] = ()) -> None:
         self._root = root
         self._left_out = {os.path.realpath(folder) for folder in left_out}
-        self._outer = [(root, _parsed(STANDARD_RULES)), *_rules_above(root)]
+        self._outer = [(root, parse(STANDARD_RULES)), *_rules_above(root)]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the paths of files and links, relative to the folder, sorted, with ``/``."""
@@ -68,7 +70,7 @@ class SourceFiles:
             above = os.path.join(above, part)
         yield from sorted(self._walk(folder, rules))
 
-    def _walk(self, folder: str, rules: list[tuple[str, GitIgnoreSpec]]) -> Iterator[str]:
+    def _walk(self, folder: str, rules: Rules) -> Iterator[str]:
         rules = [*rules, *_rules_in(folder)]
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -88,21 +90,22 @@ class SourceFiles:
 
 def is_standard(path: str) -> bool:
     """Tell whether a standard rule leaves out a path that is relative to a source folder, or a folder above it."""
-    return _parsed(STANDARD_RULES).match_file(path)
+    parts = path.split("/")
+    globs = parse(STANDARD_RULES)
+    return any(decide(globs, part, index < len(parts) - 1) for index, part in enumerate(parts))
 
 
-def _is_out(path: str, is_folder: bool, rules: list[tuple[str, GitIgnoreSpec]]) -> bool:
-    for base, spec in reversed(rules):
-        name = os.path.relpath(path, base).replace(os.sep, "/")
-        decided = spec.check_file(f"{name}/" if is_folder else name).include
+def _is_out(path: str, is_folder: bool, rules: Rules) -> bool:
+    for base, globs in reversed(rules):
+        decided = decide(globs, os.path.relpath(path, base).replace(os.sep, "/"), is_folder)
         if decided is not None:
             return decided
     return False
 
 
-def _rules_above(root: str) -> list[tuple[str, GitIgnoreSpec]]:
+def _rules_above(root: str) -> Rules:
     """Return the rules of the folders around a folder, up to the root of its git repository; none if it is in none."""
-    found: list[tuple[str, GitIgnoreSpec]] = []
+    found: Rules = []
     folder = root
     while not os.path.exists(os.path.join(folder, ".git")):
         above = os.path.dirname(folder)
@@ -110,24 +113,16 @@ def _rules_above(root: str) -> list[tuple[str, GitIgnoreSpec]]:
             return []
         folder = above
         found = [*_rules_in(folder), *found]
-    exclude = _rules_of(os.path.join(folder, ".git", "info", "exclude"))
-    return [(folder, exclude), *found] if exclude is not None else found
+    return [(folder, _globs_of(os.path.join(folder, ".git", "info", "exclude"))), *found]
 
 
-def _rules_in(folder: str) -> list[tuple[str, GitIgnoreSpec]]:
-    found = ((folder, _rules_of(os.path.join(folder, name))) for name in IGNORE_FILES)
-    return [(base, spec) for base, spec in found if spec is not None]
+def _rules_in(folder: str) -> Rules:
+    return [(folder, _globs_of(os.path.join(folder, name))) for name in IGNORE_FILES]
 
 
-def _rules_of(path: str) -> GitIgnoreSpec | None:
+def _globs_of(path: str) -> list[Glob]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return _parsed(file.read().splitlines())
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            return parse(file)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-
-
-def _parsed(lines: Iterable[str]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(lines)
+        return []

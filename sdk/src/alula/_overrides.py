@@ -61,7 +61,8 @@ class RetryStrategy(msgspec.Struct, frozen=True):
     Args:
         count: Retries; the task runs at most ``count + 1`` times.
         backoff: Delay between attempts; None for none.
-        system: Retries after failures of the platform, counted apart.
+        system: Retries after failures of the platform, as a process that was killed from outside or a machine that was taken
+            away, counted apart; None to have `count` count every failed attempt, whatever made it fail.
         memory_factor: By how much the memory that the task asked for grows with each attempt that ran out of it.
         memory_cap: To how much it grows at most, as ``"16Gi"``; None for no limit.
 
@@ -71,7 +72,7 @@ class RetryStrategy(msgspec.Struct, frozen=True):
 
     count: int
     backoff: Backoff | None = None
-    system: int = 3
+    system: int | None = 3
     memory_factor: float = 1.0
     memory_cap: str | None = None
 
@@ -113,7 +114,7 @@ def retry_policy(retries: int | RetryStrategy) -> specs.RetryPolicy:
         backoff = retries.backoff.spec() if retries.backoff is not None else None
         return specs.RetryPolicy(
             user=_count(retries.count),
-            system=_count(retries.system),
+            system=None if retries.system is None else _count(retries.system),
             backoff=backoff,
             memory_factor=retries.memory_factor,
             memory_cap=retries.memory_cap or "",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from alula_kernel.errors import UsageError
+from alula_kernel.quantities import parse_quantity
 from alula_kernel.specs import ResourceSpec
 
 Quantity = str | int | float
@@ -14,6 +15,10 @@ Quantity = str | int | float
 
 class Resources(msgspec.Struct, frozen=True):
     """What a task needs. A pair is (request, limit); a single value is both.
+
+    The executor ``inline`` ignores all of it. ``process`` starts an attempt when the cores, memory and devices that it asks for
+    are free, lets it see no other devices and ends it above its memory limit; cores are not fenced in, and disk and shared
+    memory are the machine's.
 
     Args:
         cpu: Cores, as ``2``, ``"500m"``.
@@ -70,13 +75,34 @@ def _check_quantity(name: str, value: object) -> None:
 
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise UsageError(f"Resources({name}={value!r}): expected a number or text such as '4Gi'")
-    if name == "gpu" or (name == "shm" and value == "auto"):
+    if name == "gpu":
+        count = str(value).rpartition(":")[2]
+        if not count.isdecimal() and (":" in str(value) or not count[:1].isalpha()):
+            raise UsageError(
+                f"Resources(gpu={value!r}) is no number of devices", hint="Write 2, 'A100', or 'A100:2': GPUs are whole."
+            )
         return
+    if name == "shm" and value == "auto":
+        return
+    if not isinstance(value, str) and not 0 <= value < float("inf"):
+        raise UsageError(f"Resources({name}={value!r}): expected at least 0")
     if isinstance(value, str) and not re.fullmatch(r"\d+(\.\d+)?([mkKMGTPE]i?)?", value):
         raise UsageError(
             f"Resources({name}={value!r}) is not a quantity",
             hint="Write a number with a unit: 500m, 2, 512Mi, 4Gi.",
         )
+
+
+def _check_limits(requests: dict[str, str], limits: dict[str, str]) -> None:
+    """Refuse limits that cannot hold what is asked for."""
+    for name in requests.keys() & limits.keys():
+        low, high = requests[name], limits[name]
+        if low == high:
+            continue
+        if name == "gpu":
+            raise UsageError(f"the request and the limit of gpu must be equal, found {low} and {high}")
+        if "auto" not in {low, high} and parse_quantity(low) > parse_quantity(high):
+            raise UsageError(f"the limit of {name}, {high}, is below the request, {low}")
 
 
 def resource_spec(
@@ -90,7 +116,7 @@ def resource_spec(
     """Return the spec of a task's resources, or None if nothing was asked for.
 
     Raises:
-        UsageError: `resources` is given together with `requests` or `limits`.
+        UsageError: `resources` is given together with `requests` or `limits`, or a limit is below its request.
     """
     if resources is not None and (requests is not None or limits is not None):
         raise UsageError("resources cannot be given together with requests or limits")
@@ -103,6 +129,7 @@ def resource_spec(
         low.update({name: pair[0] for name, pair in requests.quantities().items()})
     if limits is not None:
         high.update({name: pair[1] for name, pair in limits.quantities().items()})
+    _check_limits(low, high)
     if shared_memory:
         low["shm"] = high["shm"] = "auto" if shared_memory is True else str(shared_memory)
     if accelerator is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -17,11 +17,9 @@ from alula_kernel.specs import LaunchPlanSpec, WorkflowSpec
 from ._aio import WithAio
 from ._app import App, current_app
 from ._custom_context import added_context
+from ._entity import Entity
 from ._state import STATE
-from ._tracebacks import trim
-
-if TYPE_CHECKING:
-    from ._entity import Entity
+from ._tracebacks import recorded, trim
 
 RUN_NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 """What a run's name must look like."""
@@ -92,7 +90,7 @@ class Run(msgspec.Struct, frozen=True):
             return
         original = self._original
         if original is None:
-            raise exception_for(self.error)
+            raise exception_for(self.error) from recorded(self.error.traceback)
         raise original.with_traceback(trim(original.__traceback__))
 
     def output(self, name: str, as_type: Any = None) -> Any:
@@ -189,19 +187,32 @@ class Runner:
     Args:
         options: The options.
         debug: Whether the debugger is entered where a task failed.
+        copy_style: How code gets to workers; empty for what the executor needs.
+        root_dir: The source root; empty for that of the entity's module.
     """
 
-    def __init__(self, options: RunOptions, debug: bool = False) -> None:
+    def __init__(self, options: RunOptions, debug: bool = False, copy_style: str = "", root_dir: str = "") -> None:
         self.options = options
         self.run = WithAio(self._run, self._run_async)
         self._debug = debug
+        self._copy_style = copy_style
+        self._root_dir = root_dir
 
     def _run(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
         """Run an entity with the options; otherwise as `alula.run`."""
-        return self._debugged(run_values(_checked(entity), args, inputs, options=self.options))
+        entity = _checked(entity)
+        return self._debugged(run_values(entity, args, inputs, options=self._options_for(entity)))
 
     async def _run_async(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
-        return self._debugged(await run_values_async(_checked(entity), args, inputs, options=self.options))
+        entity = _checked(entity)
+        return self._debugged(await run_values_async(entity, args, inputs, options=self._options_for(entity)))
+
+    def _options_for(self, entity: Entity) -> RunOptions:
+        if not self._copy_style:
+            return self.options
+        from ._bundle import code_for
+
+        return replace(self.options, code=code_for(entity, self._copy_style, root=self._root_dir or None))
 
     def _debugged(self, run: Run) -> Run:
         if self._debug and run._original is not None:
@@ -229,6 +240,8 @@ def with_runcontext(
     cache_lookup_scope: str = "project-domain",
     log_level: int | str | None = None,
     debug: bool = False,
+    copy_style: str = "",
+    root_dir: str = "",
     **unknown: Any,
 ) -> Runner:
     """Prepare runs with options: ``with_runcontext(overwrite_cache=True).run(task, x=1)``.
@@ -252,10 +265,13 @@ def with_runcontext(
             say so.
         log_level: Level of Alula's own loggers and that of tasks, from now on.
         debug: Enter the debugger where a task failed.
+        copy_style: How code gets to workers, if the executor's own choice will not do: ``"here"``, ``"loaded_modules"``,
+            ``"all"``, ``"pickle"`` or ``"none"``; see "Workers: the contract of executors".
+        root_dir: Source root for `copy_style`; that of the entity's module if it is not given.
         unknown: Not accepted.
 
     Raises:
-        UsageError: The mode, the name or the scope cannot be one, or an option is unknown or means nothing here.
+        UsageError: The mode, the name, the scope or the copy style cannot be one, or an option is unknown or means nothing here.
     """
     if mode != "local":
         raise UnknownNameError.among("mode of a run", mode, ["local"])
@@ -265,6 +281,10 @@ def with_runcontext(
         raise UnknownNameError.among("option of a run", option, list(inspect.signature(with_runcontext).parameters))
     if cache_lookup_scope not in {"project-domain", "global"}:
         raise UnknownNameError.among("scope of the cache", cache_lookup_scope, ["project-domain", "global"])
+    if copy_style:
+        from ._bundle import check_style
+
+        check_style(copy_style)
     if log_level is not None:
         from ._init import set_log_level
 
@@ -289,6 +309,8 @@ def with_runcontext(
             cache_scope="global" if cache_lookup_scope == "global" else "project",
         ),
         debug,
+        copy_style,
+        root_dir,
     )
 
 
@@ -296,7 +318,6 @@ _ON_A_SERVER = "it is of use on a server only, and runs are driven on this machi
 _MEANINGLESS = {
     "service_account": _ON_A_SERVER,
     "version": "what is registered has a version, and a run of local code has none",
-    "copy_style": _ON_A_SERVER,
     "dry_run": "nothing is sent anywhere; look at the graph with `alula inspect`",
     "copy_bundle_to": _ON_A_SERVER,
     "interactive_mode": "it is found out",
@@ -316,8 +337,6 @@ _MEANINGLESS = {
 
 
 def _checked(entity: Any) -> Entity:
-    from ._entity import Entity
-
     if not isinstance(entity, Entity):
         raise UsageError(
             f"expected a task, workflow or launch plan, found {type(entity).__qualname__}",

@@ -27,6 +27,18 @@ def trim(entries: TracebackType | None) -> TracebackType | None:
     return trimmed
 
 
+class RemoteTraceback(Exception):
+    """Shows the traceback of a failure in another process, as the cause of the one that is raised here."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0].rstrip()}"
+
+
+def recorded(text: str) -> RemoteTraceback | None:
+    """Return what shows a traceback that was recorded; None if there is none."""
+    return RemoteTraceback(text) if text else None
+
+
 def _is_users(filename: str) -> bool:
     """Tell whether a source file is neither Alula's nor a module at the top of the standard library, as contextlib."""
     return not is_own_file(filename) and os.path.dirname(filename) != os.path.dirname(os.__file__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import shlex
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from alula_kernel.canonical import fingerprint
 from alula_kernel.errors import MissingDependencyError, UsageError
 from alula_kernel.images import (
     ENVIRONMENT,
@@ -35,7 +35,6 @@ from alula_kernel.images import (
     UvProject,
     UvScript,
     Workdir,
-    normalized,
 )
 
 from ._pythons import find_python, is_running
@@ -165,15 +164,15 @@ def _is_in_use(folder: Path) -> bool:
 
 
 def _folder(request: BuildRequest, running: RunningAlula) -> Path:
-    description = normalized(request.description)
+    description = request.description
     layers = [
         msgspec.structs.replace(layer, secret_mounts=()) if isinstance(layer, Installs) else layer
         for layer in _steps(description)
     ]
     variables = description.environment if any(isinstance(layer, Commands) for layer in layers) else {}
     python = description.python_version or f"{sys.version_info.major}.{sys.version_info.minor}"
-    key = msgspec.msgpack.encode((FORMAT, python, layers, variables, running.digest), order="sorted")
-    return Path(request.home) / "environments" / hashlib.sha256(key).hexdigest()
+    digest = fingerprint((FORMAT, python, layers, variables, running.digest))
+    return Path(request.home) / "environments" / digest
 
 
 def _steps(description: ImageDescription) -> list[PythonLayer | Commands]:

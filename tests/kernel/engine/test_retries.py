@@ -83,6 +83,14 @@ def test_the_platforms_budget(world: Any, kind: str) -> None:
     assert result.error.code == kind
 
 
+def test_one_budget_for_whatever_made_attempts_fail(world: Any) -> None:
+    policy = RetryPolicy(user=3, system=None)
+    task, attempts = scripted(world, USER_FAILURE, LOST, OUT_OF_MEMORY, PREEMPTED, interruptible=True, retries=policy)
+    result = world.run(task)
+    assert result.error.code == PREEMPTED
+    assert [attempt.interruptible for attempt in attempts] == [True, True, True, False]
+
+
 def test_the_platforms_budget_is_three_unless_said_otherwise(world: Any) -> None:
     task, attempts = scripted(world, PREEMPTED)
     world.run(task)

@@ -445,6 +445,27 @@ def test_an_executor_without_an_event_loop_that_enforces_nothing(make_world: Any
     assert result.root.phase is Phase.TIMED_OUT
 
 
+@pytest.mark.parametrize("body", [spin, short_sleeps, sleep_async])
+def test_a_deadline_is_told_as_it_was_set(world: Any, body: Any) -> None:
+    task = world.task(
+        body, retries=RetryPolicy(user=5), timeout=TimeoutPolicy(deadline_seconds=0.2, runtime_seconds=60)
+    )
+    result = world.run(task)
+    assert result.root.phase is Phase.TIMED_OUT
+    assert result.error.message == "did not succeed within 0.2 s"
+    assert [attempt.error.message for attempt in result.root.attempts] == ["did not succeed within 0.2 s"]
+
+
+def test_the_limit_of_a_graph_is_told_as_it_was_set(world: Any) -> None:
+    graph = world.workflow(world.node("n0", world.task(sleep_async)))
+    for timeout, message in (
+        (SOON, "ran longer than 0.2 s"),
+        (TimeoutPolicy(deadline_seconds=0.2, runtime_seconds=60), "did not succeed within 0.2 s"),
+    ):
+        result = world.run(world.task(lambda: graph, "dynamic", dynamic=True, timeout=timeout))
+        assert (result.root.phase, result.error.message) == (Phase.TIMED_OUT, message)
+
+
 # --- in the queue --------------------------------------------------------------------------------------------------------
 
 

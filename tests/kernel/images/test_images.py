@@ -57,7 +57,9 @@ def test_a_description_comes_back_from_a_task_spec() -> None:
     assert decode_image(encode_image(WHOLE)) == WHOLE
 
 
-@pytest.mark.parametrize("reference", ["", "python:3.12", "registry.example/team/train:3"])
+@pytest.mark.parametrize(
+    "reference", ["", "python:3.12", "registry.example/team/train:3", "{{.image.train.fqn}}:{{.image.train.version}}"]
+)
 def test_a_reference_is_no_description(reference: str) -> None:
     assert decode_image(reference) is None
 

@@ -125,6 +125,8 @@ def test_needs() -> None:
     )
     assert Need.of(spec) == Need(cpus=0.5, memory_bytes=1024, memory_limit_bytes=2048)
     assert Need.of(task(memory="4Ki")).memory_limit_bytes == 4096
+    assert Need.of(task(accelerator="nvidia-l4")).gpus == 1
+    assert Need.of(task(accelerator="nvidia-l4", gpu="2")).gpus == 2
     assert Need.of(TaskSpec(id=EntityId("task", "t"), interface=Interface())) == Need(cpus=1.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import pydoc
 import subprocess
 import sys
 import types
@@ -164,6 +165,11 @@ def test_every_public_callable_has_a_docstring(name: str) -> None:
     if inspect.isclass(value):
         for member_name, member in _members(value):
             assert inspect.getdoc(member), f"{name}.{member_name}"
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_help_can_be_shown_for_every_public_callable(name: str) -> None:
+    assert pydoc.render_doc(CALLABLES[name], renderer=pydoc.plaintext)
 
 
 @pytest.mark.parametrize("name", CALLABLES)

@@ -42,8 +42,55 @@ FOLDERS = st.sampled_from(["", "a/", "b/", "a/b/", "a/b/c/"])
 FILES = st.sampled_from(["x.py", "y.txt", "z", "a.log", "#odd", "with space", "build", "été.py"])
 PATTERNS = st.sampled_from(
     [
-        *("*.txt", "*.py", "!x.py", "/x.py", "a/", "!a/", "b", "/b/", "a/b", "a/*", "!a/b/", "**/c", "a/**", "**/x.py", "z"),
-        *("", "# a comment", r"\#odd", "with space", "[xy].*", "!*.log", "build/", "/*", "?", "a/**/z", "*/", "**", "!/a"),
+        *(
+            "*.txt",
+            "*.py",
+            "!x.py",
+            "/x.py",
+            "a/",
+            "!a/",
+            "b",
+            "/b/",
+            "a/b",
+            "a/*",
+            "!a/b/",
+            "**/c",
+            "a/**",
+            "**/x.py",
+            "z",
+        ),
+        *(
+            "",
+            "# a comment",
+            r"\#odd",
+            "with space",
+            "[xy].*",
+            "!*.log",
+            "build/",
+            "/*",
+            "?",
+            "a/**/z",
+            "*/",
+            "**",
+            "!/a",
+        ),
+        *(
+            "!/a/",
+            "/a/*",
+            "!/*/",
+            "*.*",
+            "!*/",
+            "!*",
+            "[[:alpha:]].*",
+            "[a-c]",
+            "[]x]*",
+            r"with\ space",
+            r"\z",
+            "z\\",
+            "[x",
+            "a**",
+        ),
+        *("**/b/c", "a/**/c/", "/**/y.txt", "b/**", "!b/**/x.py", "*/x.py", "a/?/c", "!build", r"\!x", "  ", r"z\ "),
         *("x.py ", "y.txt  # no comment", "a/b/c/*", "!a/b/c/x.py", "[!x].py", "é.py"),
     ]
 )
@@ -87,7 +134,13 @@ def test_rules_of_alula_go_before_those_of_git(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("__pycache__/a.cpython-311.pyc", "pkg/__pycache__/x.pyc", ".git/config", ".venv/bin/python", "node_modules/x/y.js"),
+        *(
+            "__pycache__/a.cpython-311.pyc",
+            "pkg/__pycache__/x.pyc",
+            ".git/config",
+            ".venv/bin/python",
+            "node_modules/x/y.js",
+        ),
         *(".mypy_cache/x", ".ipynb_checkpoints/n.ipynb", "alula.egg-info/PKG-INFO", ".DS_Store", "pkg/a.pyc"),
     ],
 )
@@ -127,5 +180,40 @@ def test_what_is_neither_file_nor_link_is_left_out(tmp_path: Path) -> None:
 
 
 def test_one_folder_keeps_the_rules_around_it(tmp_path: Path) -> None:
-    write(tmp_path, {".gitignore": "*.log\n", "a/.gitignore": "/b/x.py\n", "a/b/x.py": "", "a/b/y.py": "", "a/b/z.log": ""})
+    write(
+        tmp_path,
+        {".gitignore": "*.log\n", "a/.gitignore": "/b/x.py\n", "a/b/x.py": "", "a/b/y.py": "", "a/b/z.log": ""},
+    )
     assert list(SourceFiles(str(tmp_path)).below(str(tmp_path / "a" / "b"))) == ["a/b/y.py"]
+
+
+def test_a_folder_that_is_taken_back_takes_back_nothing_below_it(tmp_path: Path) -> None:
+    write(tmp_path, {".gitignore": "/*\n!/src/\n", "src/a.py": "", "src/__pycache__/a.pyc": "", "other.py": ""})
+    assert names(tmp_path) == ["src/a.py"]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(lines=st.lists(st.text("ab*?/[]!\\.- c^:", max_size=7), min_size=1, max_size=3))
+def test_any_pattern_means_what_it_means_to_git(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    for name in (
+        "a",
+        "b/a",
+        "b/c",
+        "ab",
+        "a.b",
+        "c/b/a",
+        "c/a/b/c",
+        "-",
+        "!",
+        "a b",
+        "[",
+        "]",
+        "^",
+        "\\",
+        "ba",
+        "abc/a/a",
+    ):
+        write(root, {f"t/{name}": ""})
+    write(root, {"t/.gitignore": "\n".join([*lines, ""])})
+    assert names(root) == git_names(root)

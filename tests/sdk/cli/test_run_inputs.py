@@ -233,7 +233,6 @@ def test_values_are_taken_from_stdin(program: Run) -> None:
 
 def test_a_hundred_megabytes_of_text(alula: Run, folder: Path) -> None:
     (folder / "large.txt").write_text("x" * 100_000_000)
-    assert out(alula("run", "show.py", "text", "--value", "@large.txt")) == "100000000"
     shown = alula("run", "show.py", "echo", "--value", "@large.txt").out
     assert len(shown) < 1_200
     assert shown.endswith("... (100,000,000 characters)\n")

@@ -184,8 +184,14 @@ def test_another_missing_module_is_named(alula: Run, write: Write) -> None:
 
 
 def test_a_name_that_alula_does_not_have_lists_near_matches(alula: Run, write: Write) -> None:
-    write("port.py", "from alula import FlyteFile\n")
+    write("port.py", "from alula import Fil\n")
     assert refused(alula("run", "port.py")).endswith("\n  Did you mean File?\n")
+
+
+def test_a_name_of_flyte_is_told_with_the_one_here(alula: Run, write: Write) -> None:
+    write("port.py", "from alula import FlyteFile\n")
+    said = refused(alula("run", "port.py"))
+    assert said.endswith("\nImportError: FlyteFile is called File here; see 'Coming from Flyte' in the documentation\n")
 
 
 def test_a_script_that_exits_is_told_how_not_to(alula: Run, write: Write) -> None:

@@ -122,6 +122,7 @@ def test_a_delay_holds_up_nobody_else() -> None:
         (lambda: Backoff(base=1, factor=0.5), "expected at least 1"),
         (lambda: Backoff(base=1, jitter=2), "expected 0 to 1"),
         (lambda: task(retries=RetryStrategy(-1))(lambda: None), "at least 0"),
+        (lambda: task(retries=RetryStrategy(1, system=-1))(lambda: None), "at least 0"),
         (lambda: task(retries=True)(lambda: None), "found True"),
         (lambda: task(retries="3")(lambda: None), "found '3'"),
     ],

@@ -117,13 +117,15 @@ def test_the_command_runs_a_script(script: Path, tmp_path: Path) -> None:
 
 
 def test_options_that_mean_nothing_here_are_refused_by_name() -> None:
-    for option in ("service_account", "copy_style", "queue", "annotations", "tracked"):
+    for option in ("service_account", "queue", "annotations", "tracked"):
         with pytest.raises(errors.UsageError, match=option):
             alula.with_runcontext(**{option: "x"})  # type: ignore[arg-type]
     with pytest.raises(errors.UnknownNameError, match="Did you mean 'labels'"):
         alula.with_runcontext(label={"a": "b"})
     with pytest.raises(errors.UnknownNameError, match="scope of the cache"):
         alula.with_runcontext(cache_lookup_scope="world")
+    with pytest.raises(errors.UnknownNameError, match="way to send code"):
+        alula.with_runcontext(copy_style="zip")
 
 
 def test_a_global_cache_is_shared_by_projects_that_say_so() -> None:

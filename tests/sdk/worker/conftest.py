@@ -173,7 +173,7 @@ class WorkerExecutor(TaskExecutor):
             outputs = await controller.call(call.request)
         except CallFailedError as failure:
             writer.write(encode_message(Answer(call.number, error=failure.error)))
-        except Exception as failure:  # noqa: BLE001 - told to whoever called
+        except Exception as failure:
             error = ActionError(code=type(failure).__name__, message=str(failure))
             writer.write(encode_message(Answer(call.number, error=error)))
         else:

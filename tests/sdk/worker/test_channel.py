@@ -120,8 +120,8 @@ class Executor:
         )
         os.close(answers)
         os.close(results)
-        self._out: BinaryIO = open(to_worker, "wb")
-        self._in: BinaryIO = open(from_worker, "rb")
+        self._out: BinaryIO = os.fdopen(to_worker, "wb")
+        self._in: BinaryIO = os.fdopen(from_worker, "rb")
         self._count = 0
 
     def send(self, message: Message) -> None:

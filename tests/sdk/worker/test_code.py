@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-import textwrap
 from typing import Any
 
 import msgspec
@@ -23,7 +22,9 @@ from alula_kernel.worker_protocol import load_outcome, store_attempt
 def attempt_of(entity: Any, code: CodeReference | None, inputs: dict[str, Any], prefix: str) -> Attempt:
     literals: dict[str, Literal] = {name: Scalar(value) for name, value in inputs.items()}
     spec = entity.spec(current_app())
-    return Attempt(id="r/a0/1", run="r", action="a0", number=1, task=spec, inputs=literals, code=code, output_prefix=prefix)
+    return Attempt(
+        id="r/a0/1", run="r", action="a0", number=1, task=spec, inputs=literals, code=code, output_prefix=prefix
+    )
 
 
 @pytest.fixture
@@ -52,10 +53,20 @@ def outcome_of(result: tuple[Outcome | None, Any]) -> Outcome:
 
 def test_source_is_found_from_its_package_root(project: Any, run_alone: Any) -> None:
     project.write("shop/__init__.py", "")
-    module = project.load("shop.tills", "from alula import task\n\n@task\ndef count(n: int) -> int:\n    return n + 1\n")
+    module = project.load(
+        "shop.tills", "from alula import task\n\n@task\ndef count(n: int) -> int:\n    return n + 1\n"
+    )
     code = code_for(module.count)
     assert (code.kind, code.search_path[0]) == ("here", str(project.root))
     assert outcome_of(run_alone(module.count, code, n=1)).outputs == {"o0": Scalar(2)}
+
+
+def test_source_that_was_edited_is_told_apart(project: Any) -> None:
+    module = project.load("edited", "from alula import task\n\n@task\ndef t() -> int:\n    return 1\n")
+    before = code_for(module.t)
+    assert code_for(module.t) == before
+    project.write("edited.py", "from alula import task\n\n@task\ndef t() -> int:\n    return 22\n")
+    assert code_for(module.t).digest != before.digest
 
 
 def test_other_folders_of_the_search_path_that_were_used_come_along(
@@ -74,8 +85,6 @@ def test_other_folders_of_the_search_path_that_were_used_come_along(
     assert code.search_path[:2] == (str(project.root), str(library))
     assert not any("lib/python" in folder for folder in code.search_path), "what is installed is there anyway"
     assert outcome_of(run_alone(module.rate, code)).outputs == {"o0": Scalar(7)}
-
-
 
 
 def test_an_unknown_style_is_refused_with_those_that_there_are(project: Any) -> None:
@@ -126,7 +135,7 @@ def test_an_exception_of_the_users_module_is_the_users(project: Any, run_alone: 
     assert outcome.kind == USER_FAILURE
     assert outcome.error is not None
     assert (outcome.error.code, outcome.error.message) == ("RuntimeError", "no config")
-    assert "raises.py\", line 3" in outcome.error.traceback
+    assert 'raises.py", line 3' in outcome.error.traceback
     assert "importlib" not in outcome.error.traceback
 
 
@@ -264,7 +273,10 @@ def test_a_wider_root_holds_several_search_paths(
     project: Any, run_alone: Any, without_source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write("lib/tariffs_of_lib.py", "TARIFF = 9\n")
-    project.write("app/tasks_of_app.py", "import tariffs_of_lib\nfrom alula import task\n\n@task\ndef tariff() -> int:\n    return tariffs_of_lib.TARIFF\n")
+    project.write(
+        "app/tasks_of_app.py",
+        "import tariffs_of_lib\nfrom alula import task\n\n@task\ndef tariff() -> int:\n    return tariffs_of_lib.TARIFF\n",
+    )
     monkeypatch.syspath_prepend(str(project.root / "lib"))
     monkeypatch.syspath_prepend(str(project.root / "app"))
     module = project.load("tasks_of_app")
@@ -282,6 +294,22 @@ def test_an_executor_elsewhere_gets_a_bundle(shop: Any, far_away: Any) -> None:
 def test_an_executor_here_gets_a_search_path(shop: Any, elsewhere: Any) -> None:
     assert elsewhere.run(shop.price, amount=5).result == 15
     assert elsewhere.executor.attempts[0].code.kind == "here"
+
+
+def test_a_run_says_how_its_code_is_sent(shop: Any, without_source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import alula
+
+    codes: list[CodeReference | None] = []
+    run_values = alula._run.run_values
+
+    def spy(entity: Any, args: Any, kwargs: Any, options: Any) -> Any:
+        codes.append(options.code)
+        return run_values(entity, args, kwargs, options=options)
+
+    monkeypatch.setattr("alula._run.run_values", spy)
+    for style in ("all", "none", ""):
+        assert alula.with_runcontext(copy_style=style).run(shop.price, amount=1).result == 3
+    assert [code and (code.kind, bool(code.search_path)) for code in codes] == [("bundle", True), ("here", False), None]
 
 
 # --- pickles --------------------------------------------------------------------------------------------------------
@@ -335,7 +363,9 @@ def test_closures_of_one_name_are_told_apart(elsewhere: Any) -> None:
 
     run = elsewhere.run(flow, x=1)
     assert run.result == (5, 2, 532)
-    versions = {attempt.task.id.version for attempt in elsewhere.executor.attempts if "multiply" in attempt.task.id.name}
+    versions = {
+        attempt.task.id.version for attempt in elsewhere.executor.attempts if "multiply" in attempt.task.id.name
+    }
     assert versions == {"", "~2", "~3"}
 
 
@@ -398,7 +428,9 @@ def test_what_cannot_be_pickled_is_named_with_a_way_out() -> None:
         with lock:
             return 1
 
-    with pytest.raises(UsageError, match=r"locked cannot be sent to another process: cannot pickle '_thread.lock'") as told:
+    with pytest.raises(
+        UsageError, match=r"locked cannot be sent to another process: cannot pickle '_thread.lock'"
+    ) as told:
         code_for(locked)
     assert "Or put the task into a module" in told.value.hint
 

@@ -109,7 +109,9 @@ def test_any_other_outcome_is_1_and_is_told(project: Any, tasks: Any, stored: An
     assert "command_tasks.py" in process.stderr, "whoever reads the log of a pod sees why"
 
 
-@pytest.mark.parametrize("arguments", [[], ["--attempt"], ["--attempt", "x", "--channel", "1", "2"], ["--channel", "a", "b"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--attempt"], ["--attempt", "x", "--channel", "1", "2"], ["--channel", "a", "b"]]
+)
 def test_a_bad_command_line_is_2(project: Any, arguments: list[str]) -> None:
     process = project.python("-m", "alula.worker", *arguments)
     assert process.returncode == 2

@@ -87,7 +87,12 @@ def test_an_interactive_session(project: Any) -> None:
 
     source = f"for block in {blocks!r}:\n    exec(compile(block, '<cell>', 'exec'), globals())\n"
     process = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, timeout=HANG_SECONDS, cwd=project.root, check=False
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        cwd=project.root,
+        check=False,
     )
     assert process.stdout.startswith(EXPECTED), process.stderr
 

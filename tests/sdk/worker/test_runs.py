@@ -212,7 +212,9 @@ def test_two_tasks_of_one_name_are_refused_and_not_mixed_up(project, elsewhere) 
         """,
     )
     assert elsewhere.run(module.choose).result == 2
-    with pytest.raises(errors.RuntimeUserError, match="two tasks are called numbers.number: right:number and left:number"):
+    with pytest.raises(
+        errors.RuntimeUserError, match=r"two tasks are called numbers\.number: right:number and left:number"
+    ):
         elsewhere.run(module.choose_both).raise_for_error()
 
 

@@ -35,7 +35,7 @@ from .graphs import drive_graph
 from .inline_io import check_inline_size
 from .phases import Phase
 from .plans import WorkflowPlan, entities_behind
-from .retries import RetryBudget, with_more_memory
+from .retries import SYSTEM_BUDGET, RetryBudget, with_more_memory
 from .stepping import Stepper, become_task, within
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ Outputs = dict[str, Literal]
 
 _FIRST_BUSY_SECONDS = 0.1
 _LONGEST_BUSY_SECONDS = 30.0
+_EARLY_SECONDS = 0.05
 
 
 _UNEXPLAINED = {
@@ -174,7 +175,8 @@ class TaskRun:
                 outcome, original = await self._drive_graph(outcome)
                 if outcome.kind == SUCCEEDED:
                     return outcome.outputs
-            if left is not None and outcome.kind == LOST:
+            if left is not None and outcome.kind in SYSTEM_BUDGET:
+                # Whoever ended it, it may have been what ended the engine.
                 left.interrupted = True
                 self.execution.table.change_phase(self.action, Phase.RETRYING)
             else:
@@ -212,7 +214,8 @@ class TaskRun:
         try:
             await execution.limiter.acquire(self.stepper, longest)
         except TimeoutError:
-            raise timed_out(f"waited longer than {longest:g} s to start") from None
+            assert longest is not None
+            raise timed_out(f"waited longer than {self._wait_limit_seconds(longest):g} s to start") from None
 
     def _longest_wait_seconds(self) -> float | None:
         """Return how long an attempt may wait to start."""
@@ -223,6 +226,27 @@ class TaskRun:
         left = max(left, 0.0)
         return left if queued is None else min(left, queued)
 
+    def _wait_limit_seconds(self, longest_seconds: float) -> float:
+        """Return the limit behind a longest wait to start, as it was set."""
+        limits = self.spec.timeout
+        limit = longest_seconds if longest_seconds == limits.queued_seconds else limits.deadline_seconds
+        assert limit is not None
+        return limit
+
+    def _is_past_deadline(self) -> bool:
+        """Tell whether the time of the action is over, across attempts; a timer may be a little early."""
+        left = self.execution.seconds_left(self.action, self.spec)
+        return left is not None and left < _EARLY_SECONDS
+
+    def _out_of_time(self) -> Outcome:
+        """Return the outcome of an attempt that ran too long. It tells the limit as it was set, and not what was left."""
+        limits = self.spec.timeout
+        if limits.runtime_seconds is None or self._is_past_deadline():
+            message = f"did not succeed within {limits.deadline_seconds:g} s"
+        else:
+            message = f"ran longer than {limits.runtime_seconds:g} s"
+        return Outcome(kind=TIMED_OUT, error=ActionError(code="Timeout", message=message))
+
     async def _pause_before_retry(self, outcome: Outcome, original: BaseException | None) -> None:
         """Count a failed attempt and wait until the next may start.
 
@@ -232,6 +256,8 @@ class TaskRun:
         error = outcome.error
         assert error is not None
         delay = self.budget.spend(outcome)
+        if outcome.kind == TIMED_OUT and self._is_past_deadline():
+            raise EndedError(Phase.TIMED_OUT, error, original)
         left = self.execution.seconds_left(self.action, self.spec)
         if left is not None and left <= (delay or 0.0) and outcome.kind != CANCELLED:
             raise timed_out(
@@ -292,6 +318,8 @@ class TaskRun:
                     await become_task(self.stepper)  # it would anyway, and so it shares its commits
                 await execution.committed(self.stepper)
             outcome = await self._submit_and_wait(attempt, record, controller)
+            if outcome.kind == TIMED_OUT and self._is_past_deadline():  # the executor knows only what was left of it
+                outcome = self._out_of_time()
         except BaseException:
             record.ended_at = table.clock()
             record.outcome = CANCELLED
@@ -392,7 +420,8 @@ class TaskRun:
         while True:
             pause = delay if busy.retry_after_seconds is None else busy.retry_after_seconds
             if longest is not None and waited + pause > longest:
-                raise timed_out(f"executor {executor.name} had no room within {longest:g} s: {busy}")
+                limit = self._wait_limit_seconds(longest)
+                raise timed_out(f"executor {executor.name} had no room within {limit:g} s: {busy}")
             table.change_phase(self.action, Phase.QUEUED, message=str(busy))
             await become_task(self.stepper)
             import asyncio
@@ -430,7 +459,7 @@ class TaskRun:
         else:
             if outcome.kind == SUCCEEDED:  # just before it was stopped
                 return outcome
-        return _out_of_time(longest_seconds)
+        return self._out_of_time()
 
     async def _stop(self, handle: Handle) -> None:
         """Stop an attempt and wait until it has ended. Something else has failed already, so a failure is only told."""
@@ -490,7 +519,7 @@ class TaskRun:
         except CallFailedError as failure:
             outcome, original = Outcome(kind=USER_FAILURE, error=failure.error), failure.original
         except TimeoutError:
-            outcome = _out_of_time(execution.table.clock() - record.started_at)
+            outcome = self._out_of_time()
         record.graph, record.entities = None, ()
         record.ended_at = execution.table.clock()
         record.outcome = outcome.kind
@@ -509,10 +538,6 @@ class TaskRun:
 
 def _ended_outside(action: Action) -> EndedError:
     return aborted(action.message or "it was ended from outside")
-
-
-def _out_of_time(seconds: float) -> Outcome:
-    return Outcome(kind=TIMED_OUT, error=ActionError(code="Timeout", message=f"ran longer than {seconds:g} s"))
 
 
 def _system_failure(message: str, failure: BaseException) -> Outcome:

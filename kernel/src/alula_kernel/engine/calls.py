@@ -171,11 +171,11 @@ class ActionController(Controller):
     def _run_child(
         self, execution: Execution, request: CallRequest, stepper: Stepper
     ) -> Coroutine[Any, Any, dict[str, Literal]]:
+        if request.entities:  # also if nothing is to be run: they do not come again with the next call
+            execution.engine.learn(request.entities)
         child, earlier = self._child(request)
         if earlier is not None and earlier.phase is Phase.SUCCEEDED:
             return _answer(earlier)
-        if request.entities:
-            execution.engine.learn(request.entities)
         node = Node(id=child, target=request.target, name=request.name, overrides=request.overrides)
         plan = NodePlan(node, execution.engine.entities)
         plan.defaults = {**plan.defaults, **request.inputs}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .actions import AttemptRecord
 
 _USER_BUDGET = frozenset({USER_FAILURE, TIMED_OUT, OUT_OF_MEMORY})
-_SYSTEM_BUDGET = frozenset({SYSTEM_FAILURE, PREEMPTED, LOST})
+SYSTEM_BUDGET = frozenset({SYSTEM_FAILURE, PREEMPTED, LOST})
+"""Kinds of outcomes that count as failures of the platform."""
 
 
 class RetryBudget:
@@ -44,6 +45,8 @@ class RetryBudget:
     @property
     def last_system_attempt(self) -> bool:
         """Whether one more system failure would be final, so that the attempt must not run on capacity that goes away."""
+        if self.policy.system is None:
+            return self.user_failures >= self.policy.user
         return self.system_failures >= self.policy.system
 
     def restore(self, attempts: Iterable[AttemptRecord]) -> None:
@@ -60,14 +63,15 @@ class RetryBudget:
         """
         if outcome.kind == CANCELLED or (outcome.error is not None and not outcome.error.recoverable):
             return None
-        if outcome.kind in _USER_BUDGET:
+        system = self.policy.system
+        if outcome.kind in _USER_BUDGET or (system is None and outcome.kind in SYSTEM_BUDGET):
             self.user_failures += 1
             if self.user_failures > self.policy.user:
                 return None
             return delay_seconds(self.policy.backoff, self.user_failures - 1)
-        if outcome.kind in _SYSTEM_BUDGET:
+        if system is not None and outcome.kind in SYSTEM_BUDGET:
             self.system_failures += 1
-            if self.system_failures > self.policy.system:
+            if self.system_failures > system:
                 return None
             return delay_seconds(self.policy.backoff, self.system_failures - 1)
         return None

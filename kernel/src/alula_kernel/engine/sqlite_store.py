@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -60,6 +60,14 @@ _RECORD = (
     "INSERT INTO actions (run, id, parent, phase, data) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (run, id) DO UPDATE SET phase = excluded.phase, data = excluded.data"
 )
+_PAGE = """
+SELECT seq, data FROM actions WHERE seq IN (
+    SELECT seq FROM actions
+    WHERE run = (SELECT key FROM runs WHERE name = :name) AND seq > :after AND (:parent IS NULL OR parent = :parent)
+        AND (:phases = '' OR instr(:phases, ',' || phase || ',') > 0)
+    ORDER BY seq LIMIT :limit
+) ORDER BY seq
+"""
 _FINAL_PHASES = ", ".join(f"'{phase.value}'" for phase in sorted(FINAL))
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -182,6 +190,51 @@ class SqliteStore(Store):
             nothing: list[Action] = []
             found = [recorded.pop(action.id, action) for action in self._read(select, nothing)]
             return [*found, *recorded.values()]
+
+    def page(
+        self, run: str, *, parent: str | None = None, phases: Collection[str] = (), after: int = 0, limit: int = 1_000
+    ) -> list[tuple[int, Action]]:
+        """Return some of the actions of a run, in the order in which they were created, as another process sees them.
+
+        Args:
+            run: Name of the run.
+            parent: Only the children of this action; None for all actions.
+            phases: Only actions in one of these phases; none for all.
+            after: Position of the last action of the page before; 0 for the first page.
+            limit: Most actions to return.
+
+        Returns:
+            Each action after its position, which stays the same.
+
+        Raises:
+            StoreError: One cannot be read.
+        """
+        listed = f",{','.join(phases)}," if phases else ""
+        arguments = {"name": run, "parent": parent, "phases": listed, "after": after, "limit": limit}
+        nothing: list[tuple[int, bytes]] = []
+        with self._lock:
+            rows = self._read(lambda c: c.execute(_PAGE, arguments).fetchall(), nothing)
+        decode = _decoders()[0]
+        return [(seq, self._decoded(decode, data, f"an action of the run {run!r}")) for seq, data in rows]
+
+    def child_counts(self, run: str) -> dict[str, dict[str, int]]:
+        """Return for each action that has children how many of them are in each phase, as another process sees them."""
+        query = (
+            "SELECT parent, phase, count(*) FROM actions WHERE run = (SELECT key FROM runs WHERE name = ?) "
+            "GROUP BY parent, phase"
+        )
+        nothing: list[tuple[str, str, int]] = []
+        with self._lock:
+            rows = self._read(lambda c: c.execute(query, (run,)).fetchall(), nothing)
+        counts: dict[str, dict[str, int]] = {}
+        for parent, phase, count in rows:
+            counts.setdefault(parent, {})[phase] = count
+        return counts
+
+    def edition(self) -> int:
+        """Return a number that is another one once another process has changed anything; 0 where there is nothing."""
+        with self._lock:
+            return self._read(lambda c: int(c.execute("PRAGMA data_version").fetchone()[0]), 0)
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -321,8 +374,7 @@ class SqliteStore(Store):
 
         _in_transaction(connection, write)
         if large or size > _LARGE_BYTES:
-            # Only a script is run to its end; `execute` would free one page.
-            connection.executescript("PRAGMA incremental_vacuum")
+            _give_space_back(connection)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -472,6 +524,17 @@ class SqliteStore(Store):
 def _version(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
+
+
+def _give_space_back(connection: sqlite3.Connection) -> None:
+    """Make the file as small as what is in it."""
+    query = "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count"
+    free, pages = connection.execute(query).fetchone()
+    if free > pages // 2:
+        connection.execute("VACUUM")  # copies what is left; taking free pages away one at a time would take long
+    else:
+        # Only a script is run to its end; `execute` would free one page.
+        connection.executescript("PRAGMA incremental_vacuum")
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[], T]) -> T:

@@ -175,14 +175,14 @@ class MPIExecutor(TaskExecutor):
     async def cancel(self, handle: Handle) -> None:
         self._folder(handle).stop(job_folder.CANCELLED)
 
-    async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
+    async def logs(self, handle: Handle, *, follow: bool = True) -> AsyncIterator[bytes]:
         """Yield what the ranks print, line by line, each with its rank in front of it as ``[2] ``."""
         import asyncio
 
         folder = self._folder(handle)
         positions: dict[int, int] = {}
         while True:
-            ended = folder.end() is not None or not self._is_supervised(handle, folder)
+            ended = not follow or folder.end() is not None or not self._is_supervised(handle, folder)
             quiet = True
             for rank in folder.ranks_with_logs():
                 lines, positions[rank] = _lines_from(folder.rank_log(rank), positions.get(rank, 0), to_the_end=ended)

@@ -24,6 +24,7 @@ _CONNECT_SECONDS = 5.0
 _PULSE_SECONDS = 3.0
 _PULSES = 5
 _LINGER_SECONDS = 0.5
+_PIECE_CHARS = 1 << 16
 
 
 class Bridge:
@@ -48,11 +49,11 @@ class Bridge:
         while (request := await requests.get()) is not None:
             if request.method == "shutdown":
                 self.close()
-                self._send(Reply(request.number))
+                self._send(Reply(number=request.number))
                 return
             self.in_background(self._answer(request))
         if self.address == LOCAL:
-            while await self._something_runs():
+            while await self._something_runs():  # noqa: ASYNC110 - in another process
                 await asyncio.sleep(_LINGER_SECONDS)
         self.close()
 
@@ -78,13 +79,15 @@ class Bridge:
             answer = _METHODS[request.method](self, **request.arguments)
             if isinstance(answer, AsyncIterator):
                 async for piece in answer:
-                    self._send(Reply(request.number, result=piece, more=True))
+                    self._send(Reply(number=request.number, result=piece, more=True))
                 result = None
             else:
                 result = await answer
-            reply = Reply(request.number, result=result)
+            reply = Reply(number=request.number, result=result)
         except Exception as failure:  # noqa: BLE001 - the engine decides what it means
-            reply = Reply(request.number, error=str(failure) or repr(failure), error_class=type(failure).__name__)
+            reply = Reply(
+                number=request.number, error=str(failure) or repr(failure), error_class=type(failure).__name__
+            )
         self._send(reply)
 
     def _send(self, reply: Reply) -> None:
@@ -140,7 +143,7 @@ class Bridge:
             return
         try:
             _, writer = await asyncio.wait_for(asyncio.open_connection(*place), _CONNECT_SECONDS)
-        except (OSError, TimeoutError, asyncio.TimeoutError) as problem:  # noqa: UP041 - two classes until Python 3.11
+        except (OSError, TimeoutError, asyncio.TimeoutError) as problem:
             raise UnreachableError(f"nobody answers at {place[0]}:{place[1]} ({problem or 'no answer'})") from None
         writer.close()
 
@@ -236,10 +239,15 @@ class Bridge:
             if "does not exist" not in str(failure):
                 raise
 
-    async def job_output(self, job: str) -> AsyncIterator[bytes]:
-        """Yield what a job prints, until it has ended."""
+    async def job_output(self, job: str, follow: bool) -> AsyncIterator[bytes]:
+        """Yield what a job prints, until it has ended, or only what it has printed so far."""
         client = await self._client()
         if await self.job(job) is None:
+            return
+        if not follow:
+            text = await self._ask("get_job_logs", job)
+            for start in range(0, len(text), _PIECE_CHARS):
+                yield text[start : start + _PIECE_CHARS].encode()
             return
         async for text in client.tail_job_logs(job):
             yield text.encode()
@@ -389,9 +397,9 @@ def _version_at(url: str) -> str:
 
 def main() -> None:
     """Connect stdin and stdout to a bridge; what else is printed goes to stderr."""
-    replies = open(os.dup(1), "wb")
-    os.dup2(2, 1)
-    asyncio.run(_main(sys.argv[1], replies))
+    with open(os.dup(1), "wb") as replies:
+        os.dup2(2, 1)
+        asyncio.run(_main(sys.argv[1], replies))
 
 
 async def _main(address: str, replies: BinaryIO) -> None:
@@ -406,6 +414,7 @@ async def _main(address: str, replies: BinaryIO) -> None:
 
     threading.Thread(target=read, name="alula-requests", daemon=True).start()
     await Bridge(address, replies).serve(requests)
+    os._exit(0)  # what still waits for a cluster that was left may wait for ever
 
 
 if __name__ == "__main__":

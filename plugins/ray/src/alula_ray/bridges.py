@@ -14,7 +14,7 @@ from typing import Any
 
 from .addresses import LOCAL
 from .messages import BridgeError, Reply, Request, UnreachableError, VersionError, encode, read_reply
-from .session import ON_LOOPBACK, QUIET
+from .session import QUIET, loopback_environment
 
 _END_SECONDS = 30.0
 _TAIL_BYTES = 2_000
@@ -25,18 +25,19 @@ class Bridge:
 
     Args:
         address: The cluster.
+        home: Folder of this machine for what outlives the process.
 
     Attributes:
         connected: What other processes connect to; empty before that is known.
         gone: Whether the process has ended.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, home: str) -> None:
         self.address = address
-        self._errors = tempfile.TemporaryFile(prefix="alula-ray-")
+        self._errors = tempfile.TemporaryFile(prefix="alula-ray-")  # noqa: SIM115 - as long as the process
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
         environment.pop("RAY_API_SERVER_ADDRESS", None)
-        environment |= {**QUIET, **(ON_LOOPBACK if address == LOCAL or address.startswith("local://") else {})}
+        environment |= {**QUIET, **(loopback_environment(home) if address.startswith(LOCAL) else {})}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "alula_ray.bridge", address],
             stdin=subprocess.PIPE,
@@ -50,7 +51,8 @@ class Bridge:
         self._waiting: dict[int, Callable[[Reply | None], None]] = {}
         self.gone = False
         self.connected = ""
-        threading.Thread(target=self._read, name="alula-ray-bridge", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="alula-ray-bridge", daemon=True)
+        self._reader.start()
 
     def ask(self, method: str, **arguments: Any) -> Future[Any]:
         """Send a request and return the future of its result.
@@ -108,6 +110,7 @@ class Bridge:
         for number in list(self._waiting):
             if (waiting := self._waiting.pop(number, None)) is not None:
                 waiting(None)
+        self._process.stdout.close()
 
     def _failure(self, reply: Reply | None) -> Exception:
         if reply is None:
@@ -119,6 +122,8 @@ class Bridge:
         return BridgeError(reply.error, reply.error_class)
 
     def _last_words(self) -> str:
+        if self._errors.closed:
+            return ""
         size = os.fstat(self._errors.fileno()).st_size
         said = os.pread(self._errors.fileno(), _TAIL_BYTES, max(size - _TAIL_BYTES, 0)).decode(errors="replace").strip()
         return f": {said}" if said else ""
@@ -140,6 +145,8 @@ class Bridge:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
+        self._errors.close()
 
 
 def _put(loop: asyncio.AbstractEventLoop, replies: asyncio.Queue[Reply | None], reply: Reply | None) -> None:
@@ -150,9 +157,14 @@ def _put(loop: asyncio.AbstractEventLoop, replies: asyncio.Queue[Reply | None], 
 
 
 class Bridges:
-    """The bridges of an engine by address, started when they are needed. Any thread may use it."""
+    """The bridges of an engine by address, started when they are needed. Any thread may use it.
 
-    def __init__(self) -> None:
+    Args:
+        home: Folder of this machine for what outlives the process.
+    """
+
+    def __init__(self, home: str) -> None:
+        self._home = home
         self._bridges: dict[str, Bridge] = {}
         self._lock = threading.Lock()
 
@@ -161,7 +173,7 @@ class Bridges:
         with self._lock:
             bridge = self._bridges.get(address)
             if bridge is None or bridge.gone:
-                bridge = self._bridges[address] = Bridge(address)
+                bridge = self._bridges[address] = Bridge(address, self._home)
             return bridge
 
     def of(self, address: str) -> Bridge:

@@ -69,7 +69,7 @@ class RayExecutor(TaskExecutor):
         if self._own is None:
             from .bridges import Bridges
 
-            self._own = Bridges()
+            self._own = Bridges(self._opened.home)
             atexit.register(self.close)
         return self._own
 
@@ -88,10 +88,10 @@ class RayExecutor(TaskExecutor):
         if self._local is None:
             from alula_kernel.builtin.process import ProcessExecutor
 
-            from .session import ON_LOOPBACK, QUIET
+            from .session import QUIET, loopback_environment
 
             context = self._opened
-            environment = {**context.worker_environment, **QUIET, **ON_LOOPBACK}
+            environment = {**context.worker_environment, **QUIET, **loopback_environment(context.home)}
             self._local = ProcessExecutor(spawn=True)
             self._local.open(msgspec.structs.replace(context, worker_environment=environment))
         return self._local
@@ -189,12 +189,12 @@ class RayExecutor(TaskExecutor):
         elif _problem_of(handle) is None:
             await self._cluster(handle["form"]).cancel(handle)
 
-    async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
+    async def logs(self, handle: Handle, *, follow: bool = True) -> AsyncIterator[bytes]:
         form = handle["form"]
         if form != _LOCAL_JOB and _problem_of(handle) is not None:
             return
         source = self._processes() if form == _LOCAL_JOB else self._cluster(form)
-        async for piece in source.logs(handle):
+        async for piece in source.logs(handle, follow=follow):
             yield piece
 
     def close(self) -> None:

@@ -107,10 +107,12 @@ class ClusterJobs(Cluster):
     async def _ask(self, handle: Handle, method: str) -> Any:
         return await asyncio.wrap_future(self.bridges.to(handle["address"]).ask(method, job=handle["job"]))
 
-    async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
-        """Yield what a job prints, until it has ended; nothing if its cluster is gone."""
+    async def logs(self, handle: Handle, *, follow: bool) -> AsyncIterator[bytes]:
+        """Yield what a job prints, until it has ended, or only what it has printed so far; nothing if its cluster is gone."""
         with contextlib.suppress(UnreachableError, BridgeError):
-            async for piece in self.bridges.to(handle["address"]).stream("job_output", job=handle["job"]):
+            async for piece in self.bridges.to(handle["address"]).stream(
+                "job_output", job=handle["job"], follow=follow
+            ):
                 yield piece
 
 

@@ -110,7 +110,7 @@ class Keeper:
             self._news.clear()
             try:
                 await asyncio.wait_for(self._news.wait(), _NEWS_SECONDS)
-            except (TimeoutError, asyncio.TimeoutError):  # noqa: UP041 - two classes until Python 3.11
+            except (TimeoutError, asyncio.TimeoutError):
                 pass
         return len(self._ended), list(self._ended)[known:]
 
@@ -164,7 +164,7 @@ class Keeper:
         import ray
 
         loop = asyncio.get_running_loop()
-        while self._running or loop.time() - self._asked < _IDLE_SECONDS:
+        while self._running or loop.time() - self._asked < _IDLE_SECONDS:  # noqa: ASYNC110 - time passes
             await asyncio.sleep(_LOOK_SECONDS)
         ray.kill(ray.get_runtime_context().current_actor)
 

@@ -53,7 +53,8 @@ def _redirected(target: int) -> Iterator[None]:
         os.dup2(target, number)
     # Ray's worker prints to descriptors of its own.
     sys.stdout, sys.stderr = (
-        open(number, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False) for number in descriptors
+        open(number, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        for number in descriptors
     )
     try:
         yield

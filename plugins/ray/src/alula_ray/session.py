@@ -26,11 +26,35 @@ QUIET = {
 }
 """Environment of every process that uses Ray for an attempt."""
 
-ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Environment in which Ray listens on the loopback interface only; it is the name of a switch that does that."""
-
+_TOKEN_BYTES = 32
 _LONGEST_FOLDER = 40
 """Longest temporary folder, in characters: the paths of Ray's sockets below it must stay under 108."""
+
+
+def loopback_environment(home: str) -> dict[str, str]:
+    """Return the environment in which a Ray of this machine is for its user only.
+
+    It listens on the loopback interface and, since Ray 2.52, wants a token. A user who has chosen a way to authenticate
+    keeps it.
+
+    Args:
+        home: Folder of this machine for what outlives the process; the token is in it.
+    """
+    found = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the name of a switch that does the former everywhere
+    if "RAY_AUTH_MODE" in os.environ:
+        return found
+    path = os.path.join(home, "ray", "token")
+    if not os.path.exists(path):
+        import secrets
+
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        mine = f"{path}.{ProcessId.own()}"
+        with open(os.open(mine, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(_TOKEN_BYTES))
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.link(mine, path)
+        os.unlink(mine)
+    return {**found, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": path}
 
 
 @contextlib.contextmanager

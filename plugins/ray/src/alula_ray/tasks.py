@@ -74,13 +74,13 @@ class ClusterTasks(Cluster):
         bridge = self.bridges.of(handle["address"])
         return await asyncio.wrap_future(bridge.ask(method, keeper=handle["keeper"], key=handle["key"]))
 
-    async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
-        """Yield what an attempt prints, until it has ended."""
+    async def logs(self, handle: Handle, *, follow: bool) -> AsyncIterator[bytes]:
+        """Yield what an attempt prints, until it has ended, or only what it has printed so far."""
         reader = OutputReader(self.context.storage, handle["outputs"])
         ending = asyncio.ensure_future(self.wait(handle))
         try:
             while True:
-                ended = ending.done()
+                ended = not follow or ending.done()
                 for piece in await asyncio.to_thread(lambda: list(reader.new())):
                     yield piece
                 if ended:

@@ -12,7 +12,7 @@ from .._plain import printable
 from .._tree import duration_text
 
 _FINAL = {"succeeded", "failed", "timed_out", "aborted", "skipped"}
-_SYMBOLS = {
+SYMBOLS = {
     "queued": ("○", "."),
     "running": ("●", "*"),
     "retrying": ("↻", "~"),
@@ -24,7 +24,7 @@ _SYMBOLS = {
     "skipped": ("-", "-"),
 }
 """For each phase its symbol, and the one for terminals that cannot show it."""
-_COLORS = {
+COLORS = {
     "running": "cyan",
     "retrying": "yellow",
     "paused": "magenta",
@@ -33,6 +33,7 @@ _COLORS = {
     "timed_out": "red",
     "aborted": "red",
 }
+"""The colors of phases; the others have none."""
 _MOST_CHILDREN = 12
 _SHOWN_ITEMS = 4
 
@@ -136,24 +137,24 @@ class ActionTree:
 
     def _lines(self, shown: _Shown, depth: int, now: float) -> Iterator[Line]:
         yield Line(
-            "  " * depth + self._text(shown, now), _COLORS.get(shown.phase), dim=shown.phase in {"queued", "skipped"}
+            "  " * depth + self._text(shown, now), COLORS.get(shown.phase), dim=shown.phase in {"queued", "skipped"}
         )
         children = list(shown.children.values())
         if shown.kind == "map" or len(children) > _MOST_CHILDREN:
             counts = shown.counts if shown.kind == "map" else Counter(child.phase for child in children)
             if shown.kind != "map":
-                yield Line("  " * (depth + 1) + _counted(counts), dim=True)
+                yield Line("  " * (depth + 1) + counted(counts), dim=True)
             live = [c for c in children if c.phase in {"running", "retrying", "paused", "failed", "timed_out"}]
             children = live[:_SHOWN_ITEMS] if shown.phase != "succeeded" else []
         for child in children:
             yield from self._lines(child, depth + 1, now)
 
     def _text(self, shown: _Shown, now: float) -> str:
-        parts = [_SYMBOLS[shown.phase][self._symbol], shown.name]
+        parts = [SYMBOLS[shown.phase][self._symbol], shown.name]
         if shown.kind not in {"task", "gate"}:
             parts.append(f"({shown.kind.replace('_', ' ')})")
         if shown.kind == "map":
-            parts.append(f"[{_counted(shown.counts)}]")
+            parts.append(f"[{counted(shown.counts)}]")
         if shown.cache == "hit":
             parts.append("[cache hit]")
         if shown.attempt > 1:
@@ -163,7 +164,8 @@ class ActionTree:
         return " ".join(parts)
 
 
-def _counted(counts: Counter[str]) -> str:
+def counted(counts: Counter[str]) -> str:
+    """Show how many of the items of a map are in which phase."""
     total = sum(counts.values())
     parts = [f"{counts['succeeded']:,} of {total:,} done"]
     for phase, word in (

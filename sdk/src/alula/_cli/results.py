@@ -120,6 +120,8 @@ def _action(action: Action) -> dict[str, Any]:
         "error": _error(action.error),
         "message": action.message,
         "report": action.report or None,
+        "checkpoint": action.checkpoint or None,
+        "group": action.group or None,
         "location": action.location or None,
         "attempts": [_attempt(attempt) for attempt in action.attempts],
     }
@@ -133,6 +135,7 @@ def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
         "started_at": _moment(attempt.started_at),
         "ended_at": _moment(attempt.ended_at),
         "duration_seconds": _seconds(attempt.started_at, attempt.ended_at),
+        "interrupted": attempt.interrupted,
         "error": _error(attempt.error),
     }
 

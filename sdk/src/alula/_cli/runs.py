@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alula_kernel.errors import UsageError
+
 from .._history import (
     LOST,
     STATUSES,
@@ -20,6 +22,7 @@ from .._history import (
     open_history,
     status_of,
 )
+from .._plain import preview, printable
 from .._settings import Settings
 from .failures import say, say_warning
 from .results import run_json, run_summary
@@ -28,6 +31,9 @@ from .tables import table, time_text
 if TYPE_CHECKING:
     from alula_kernel.engine import Action, RunRecord
     from alula_kernel.engine.sqlite_store import SqliteStore
+
+_MOST_ATTEMPTS = 20
+_MOST_ROWS = 200
 
 
 @contextmanager
@@ -74,16 +80,46 @@ def list_command(limit: int, status: str | None, entity: str, output: str) -> No
 
 @group.command()
 @click.argument("name", default="", required=False)
+@click.option("--logs", is_flag=True, help="Show what each attempt printed, too.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def show(name: str, output: str) -> None:
-    """Show one run: its tree, attempts, inputs, outputs and error.
+def show(name: str, logs: bool, output: str) -> None:
+    """Show one run: its tree, attempts, inputs, outputs, error and logs.
 
     NAME is the name of the run or the beginning of it; the newest run is shown without it.
     """
+    if logs and output == "json":
+        raise UsageError(
+            "--logs cannot be given together with --output json, which is one document",
+            hint="Logs as JSON, line by line: alula runs logs --output json",
+        )
     with history() as opened:
         record = find_run(opened, name)
         actions = actions_of(opened, record, say_warning)
-    click.echo(run_json(record, actions) if output == "json" else _shown(record, actions), nl=False)
+        click.echo(run_json(record, actions) if output == "json" else _shown(record, actions), nl=False)
+        if logs:
+            from .run_logs import print_logs
+
+            click.echo("\nlogs")
+            print_logs(opened, record.name)
+
+
+@group.command("logs")
+@click.argument("name", default="", required=False)
+@click.argument("action", default="", required=False)
+@click.option("--attempt", type=click.IntRange(min=1), default=None, metavar="N", help="Only attempts of this number.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def logs_command(name: str, action: str, attempt: int | None, follow: bool, output: str) -> None:
+    """Show what the attempts of a run printed, also while they run.
+
+    NAME is the name of the run or the beginning of it; the newest run is taken without it. ACTION is the name or the id of
+    an action. Each attempt has a heading, unless ACTION and --attempt are given.
+    """
+    from .run_logs import print_logs
+
+    with history() as opened:
+        record = find_run(opened, name)
+        print_logs(opened, record.name, action=action, attempt=attempt or 0, follow=follow, output=output)
 
 
 @group.command()
@@ -117,7 +153,6 @@ def _took(record: RunRecord) -> str:
 
 
 def _shown(record: RunRecord, actions: Sequence[Action]) -> str:
-    from .._plain import printable
     from .._tree import tree_text
 
     options, status = record.options, status_of(record)
@@ -145,36 +180,32 @@ def _shown(record: RunRecord, actions: Sequence[Action]) -> str:
 
 
 def _literals(title: str, record: RunRecord) -> str:
-    from .._plain import preview
-
     literals = getattr(record, title)
     lines = [_indented(f"{name}: {preview(literal)}") for name, literal in literals.items()]
     return "\n".join([title, *lines]) if lines else ""
 
 
 def _attempts(actions: Sequence[Action]) -> str:
-    """List the attempts of the actions that needed more than one, or whose only one failed."""
+    """List the attempts: of many actions, only where there was more than one, or the only one did not succeed."""
     from .._tree import duration_text
 
+    tried = [action for action in actions if action.attempts]
+    if len(tried) > _MOST_ATTEMPTS:
+        tried = [action for action in tried if len(action.attempts) > 1 or action.attempts[0].outcome != "succeeded"]
     rows = []
-    for action in actions:
-        if len(action.attempts) == 1 and action.attempts[0].error is None:
-            continue
+    for action in tried:
         for attempt in action.attempts:
             took = "-" if attempt.ended_at is None else duration_text(attempt.ended_at - attempt.started_at)
-            error = f"{attempt.error.code}: {attempt.error.message}" if attempt.error is not None else ""
-            rows.append(
-                (
-                    f"{action.name} #{attempt.number}",
-                    attempt.outcome or "-",
-                    _clock(attempt.started_at),
-                    took,
-                    error[:200],
-                )
-            )
+            error = f"{attempt.error.code}: {printable(attempt.error.message)}" if attempt.error is not None else ""
+            name = f"{action.name} #{attempt.number}"
+            outcome = attempt.outcome or ("-" if action.final else "running")
+            rows.append((name, attempt.executor, outcome, _clock(attempt.started_at), took, error[:200]))
     if not rows:
         return ""
-    return f"attempts\n{_indented(table(rows, header=('ATTEMPT', 'OUTCOME', 'STARTED', 'TOOK', 'ERROR')))}"
+    shown = table(rows[:_MOST_ROWS], header=("ATTEMPT", "EXECUTOR", "OUTCOME", "STARTED", "TOOK", "ERROR"))
+    if len(rows) > _MOST_ROWS:
+        shown += f"\n... and {len(rows) - _MOST_ROWS:,} more"
+    return f"attempts\n{_indented(shown)}"
 
 
 def _clock(seconds: float) -> str:
@@ -190,8 +221,6 @@ def _reports(actions: Sequence[Action]) -> str:
 
 
 def _error(record: RunRecord) -> str:
-    from .._plain import printable
-
     error = record.error
     if error is None:
         return ""

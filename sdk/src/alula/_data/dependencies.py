@@ -8,7 +8,7 @@ from typing import Any
 
 from alula_kernel.errors import MissingDependencyError
 
-_EXTRAS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow", "numpy": "numpy"}
+_EXTRAS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow", "numpy": "numpy", "textual": "tui"}
 
 
 def _extra_for(library: str) -> str | None:

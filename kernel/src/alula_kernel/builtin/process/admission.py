@@ -67,7 +67,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
             return cls(cpus=1.0 / share)
         asked, allowed = spec.requests, spec.limits
         memory = asked.get("memory", allowed.get("memory", "0"))
-        gpus = asked.get("gpu", allowed.get("gpu", "0"))
+        # An accelerator is a device of a certain kind; which kind there is here is not known.
+        gpus = asked.get("gpu", allowed.get("gpu", "1" if "accelerator" in asked else "0"))
         return cls(
             cpus=parse_quantity(asked.get("cpu", allowed.get("cpu", "1"))) / share,
             memory_bytes=int(parse_quantity(memory) / share),
@@ -86,7 +87,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         elif self.memory_bytes > machine.memory_bytes:
             wanted, present = f"{format_bytes(self.memory_bytes)} of memory", format_bytes(machine.memory_bytes)
         elif self.gpus > len(machine.gpus):
-            wanted, present = f"{self.gpus} GPUs", str(len(machine.gpus))
+            wanted, present = f"{self.gpus} {'GPU' if self.gpus == 1 else 'GPUs'}", str(len(machine.gpus) or "none")
         else:
             return
         raise UsageError(

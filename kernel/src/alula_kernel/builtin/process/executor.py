@@ -217,6 +217,7 @@ class ProcessExecutor(TaskExecutor):
 
     def _pool(self, attempt: Attempt, fresh: FreshPlace, reuse: ReuseSpec, need: Need) -> Pool:
         """Return the kept workers for an attempt. What may differ between tenants keeps them apart."""
+        from ...canonical import fingerprint
         from .pools import Pool
 
         task = attempt.task
@@ -227,8 +228,7 @@ class ProcessExecutor(TaskExecutor):
             task.environment_name or task.id.name,
             attempt.run if reuse.scope == "run" else "",
             task.secrets,
-            msgspec.json.encode(task.resources),
-            msgspec.json.encode(reuse),
+            fingerprint((task.resources, reuse)),
         )
         pool = self._pools.get(key)
         if pool is None:
@@ -282,7 +282,7 @@ class ProcessExecutor(TaskExecutor):
         else:
             await end_process(files)
 
-    async def logs(self, handle: Handle) -> AsyncIterator[bytes]:
+    async def logs(self, handle: Handle, *, follow: bool = True) -> AsyncIterator[bytes]:
         import asyncio
 
         from .endings import outcome_of
@@ -290,12 +290,12 @@ class ProcessExecutor(TaskExecutor):
         files = self._files(handle)
         paths, offsets = (files.stdout, files.stderr), [0, 0]
         while True:
-            ended = outcome_of(files, self._root) is not None
+            ended = not follow or outcome_of(files, self._root) is not None
             for number, path in enumerate(paths):
                 while piece := _read_from(path, offsets[number]):
                     offsets[number] += len(piece)
                     yield piece
-            if ended or (not files.begun and handle["files"] not in self._running):
+            if ended or not (files.begun or _submitter(handle).alive):
                 return
             await asyncio.sleep(_LOG_PAUSE_SECONDS)
 

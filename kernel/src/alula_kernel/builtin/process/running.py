@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
@@ -231,6 +232,12 @@ class Running:
             self._timer = self.loop.call_later(seconds + _LATE_SECONDS, self._exceed, seconds)
 
     def _exceed(self, seconds: float) -> None:
+        longest = seconds + _LATE_SECONDS
+        begun_at = self.files.begun_at()
+        left = longest if begun_at is None else begun_at + longest - time.time()
+        if left > 0:  # its worker took a while to get to it
+            self._timer = self.loop.call_later(min(left, longest), self._exceed, seconds)
+            return
         self.files.stop(timeout_stop(seconds))
         self._spawn_task(end_process(self.files))
 

@@ -19,6 +19,8 @@ import time
 import traceback
 from collections.abc import Callable
 
+import msgspec
+
 from .endings import memory_stop, timeout_stop
 from .files import AttemptFiles, ExitRecord
 from .orders import Keep, RunOnce, Setup, receive_order
@@ -180,7 +182,8 @@ class _Template:
             if self._spawn:
                 channel.set_inheritable(True)
                 command = self._setup.command
-                text = (str(channel.fileno()), order_text(order), self._setup.root)
+                alone = msgspec.structs.replace(order, task=None)  # it comes with the attempt
+                text = (str(channel.fileno()), order_text(alone), self._setup.root)
                 os.execvp(command[0], [*command, "--child", *text])
             self._selector.close()
             for other in (self._link, self._bell, self._ringer, *(child.channel for child in self._children.values())):

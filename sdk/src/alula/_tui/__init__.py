@@ -1,0 +1,1 @@
+"""The terminal view of runs, ``alula tui``: the only part of Alula that imports Textual."""
