@@ -62,7 +62,7 @@ class Storm:
         # The last lines come undisturbed, so that there is time for every kill.
         self._lines_with_kills = 0.8 * lines
         self._templates: set[int] = set()
-        self._errors = folder / "errors"
+        self._output, self._errors = folder / "output", folder / "errors"
 
     def rage(self) -> dict[str, Any]:
         """Run until it has ended by itself, and return the document that tells how."""
@@ -70,32 +70,30 @@ class Storm:
             engine = self._start()
             try:
                 if self._disturb(engine):
-                    output, _ = engine.communicate(timeout=HANG_SECONDS)
-                    if engine.returncode != 0:
-                        raise AssertionError(f"it ended with {engine.returncode}: {self._errors.read_text()[-5000:]}")
-                    document: dict[str, Any] = json.loads(output)
+                    engine.wait(HANG_SECONDS)
+                    assert not engine.returncode, f"exit status {engine.returncode}: {self._errors.read_text()[-5000:]}"
+                    document: dict[str, Any] = json.loads(self._output.read_text())
                     return document
             finally:
                 engine.kill()
-                engine.communicate()
+                engine.wait()
             self.deaths.append(self._death())
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[bytes]:
         known = self._store(lambda store: store.find_run("storm"))
         rest = ["--resume", "storm"] if known else ["--executor", "process", "--jobs", "4", "--name", "storm"]
         rest += [] if known else [str(PROGRAM), "flow", *self._inputs]
-        with open(self._errors, "a") as errors:
+        with open(self._output, "w") as output, open(self._errors, "a") as errors:
             return subprocess.Popen(
                 [*COMMAND, *rest],
                 cwd=self.folder,
                 env={**os.environ, "ALULA_HOME": str(self.home), "CHAOS_EFFECTS": str(self.effects)},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=errors,
-                text=True,
             )
 
-    def _disturb(self, engine: subprocess.Popen[str]) -> bool:
+    def _disturb(self, engine: subprocess.Popen[bytes]) -> bool:
         """Kill until the engine is gone; return whether it has ended, or is about to end, by itself."""
         ends = time.monotonic() + HANG_SECONDS
         due, who = self._next()

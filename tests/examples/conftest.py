@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,9 +46,14 @@ def start(tmp_path: Path, alula_home: Path) -> Callable[..., subprocess.Complete
 def alula_run(start: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., dict[str, Any]]:
     """Return a function that runs an entity of an example by ``alula run`` and returns what it says as JSON."""
 
-    def run(example: str, entity: str, *options: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-        file = str(EXAMPLES / example)
-        command = ("-m", "alula", "run", "--output", "json", file, entity, *options)
+    def run(
+        example: str,
+        entity: str,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        command = ("-m", "alula", "run", "--output", "json", *before, str(EXAMPLES / example), entity, *options)
         said: dict[str, Any] = json.loads(start(*command, environment=environment).stdout)
         return said
 
@@ -74,3 +80,22 @@ def example() -> Callable[[str], ModuleType]:
 def caches() -> Callable[[dict[str, Any]], dict[str, str | None]]:
     """Return a function that says what the cache did for each action of a run, by the action's name."""
     return lambda said: {action["name"]: action["cache"] for action in said["actions"]}
+
+
+@pytest.fixture
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Put the plugin on the search path with the metadata that an installer would write.
+
+    Returns:
+        Environment variables for processes that shall find it.
+    """
+    site = tmp_path_factory.mktemp("site")
+    (site / "alula_places").symlink_to(EXAMPLES / "plugin" / "src" / "alula_places")
+    project = (EXAMPLES / "plugin" / "pyproject.toml").read_text()
+    found = re.search(r'^\[project\.entry-points\.alula\]\n(\w+) = "([\w.]+)"$', project, re.MULTILINE)
+    assert found is not None
+    metadata = site / "alula_places-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: alula-places\nVersion: 0.1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[alula]\n{found[1]} = {found[2]}\n")
+    return {"PYTHONPATH": str(site)}

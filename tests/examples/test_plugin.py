@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,25 +11,6 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PLUGIN = EXAMPLES / "plugin"
 
 Start = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Put the plugin on the search path with the metadata that an installer would write.
-
-    Returns:
-        Environment variables for processes that shall find it.
-    """
-    site = tmp_path_factory.mktemp("site")
-    (site / "alula_places").symlink_to(PLUGIN / "src" / "alula_places")
-    project = (PLUGIN / "pyproject.toml").read_text()
-    found = re.search(r'^\[project\.entry-points\.alula\]\n(\w+) = "([\w.]+)"$', project, re.MULTILINE)
-    assert found is not None
-    metadata = site / "alula_places-0.1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: alula-places\nVersion: 0.1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[alula]\n{found[1]} = {found[2]}\n")
-    return {"PYTHONPATH": str(site)}
 
 
 def test_its_own_tests_pass(start: Start, installed: dict[str, str]) -> None:

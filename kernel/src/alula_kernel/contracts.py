@@ -218,11 +218,17 @@ class CodeReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     search_path: tuple[str, ...] = ()
 
 
+def depth_of(action: str) -> int:
+    """Return how deep in the tree of its run an action is, by its id, which begins with its parent's and a dot."""
+    return action.count(".")
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One try of an action: all that an executor and a worker need.
 
     Attributes:
-        id: Unique and stable: submitting the same id twice runs it once.
+        id: Stable, and unique among the attempts of runs that are known. Once a run was forgotten another one may have its name
+            and so the same ids: `identity` tells their attempts apart.
         run: Name of the run.
         action: Id of the action.
         number: 1 for the first attempt.
@@ -258,6 +264,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: dict[str, str] = {}
     code: CodeReference | None = None
     run_started_at: float = 0.0
+
+    @property
+    def identity(self) -> str:
+        """What is the same whenever this attempt is submitted, and different for every other one there ever was.
+
+        Submitting the same identity twice runs it once.
+        """
+        return "\0".join((self.project, self.domain, self.id, repr(self.run_started_at)))
 
 
 SUCCEEDED = "succeeded"

@@ -74,7 +74,18 @@ def entity_at(module: str, attribute: str) -> Entity:
 
 def users_modules() -> list[ModuleType]:
     """Return the modules that were imported from source of the user's, in order of their import."""
-    return [module for name, module in sys.modules.copy().items() if _is_users(name, module)]
+    # Looked through again only when another module was imported or taken away: there may be a thousand.
+    state = len(sys.modules), next(reversed(sys.modules))
+    found = _users_modules(*state)
+    if any(sys.modules.get(module.__name__) is not module for module in found):
+        _users_modules.cache_clear()
+        found = _users_modules(*state)
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _users_modules(count: int, last: str) -> list[ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if _is_users(name, module)]
 
 
 def _is_users(name: str, module: Any) -> bool:

@@ -79,7 +79,8 @@ def _check_quantity(name: str, value: object) -> None:
         count = str(value).rpartition(":")[2]
         if not count.isdecimal() and (":" in str(value) or not count[:1].isalpha()):
             raise UsageError(
-                f"Resources(gpu={value!r}) is no number of devices", hint="Write 2, 'A100', or 'A100:2': GPUs are whole."
+                f"Resources(gpu={value!r}) is no number of devices",
+                hint="Write 2, 'A100', or 'A100:2': GPUs are whole.",
             )
         return
     if name == "shm" and value == "auto":

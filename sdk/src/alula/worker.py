@@ -89,7 +89,7 @@ def run_attempt(attempt: Attempt, controller: Controller | None = None) -> Outco
             return loading_failure(failure)
         if controller is not None:
             return _run(app, attempt, controller)
-        from alula_kernel.engine import RunOptions
+        from alula_kernel.engine import MemoryStore, RunOptions
 
         options = RunOptions(
             project=attempt.project,
@@ -100,8 +100,9 @@ def run_attempt(attempt: Attempt, controller: Controller | None = None) -> Outco
             context=attempt.context,
             code=attempt.code,
         )
-        name = attempt.task.id.name
-        run = app.engine.open_run(name, attempt.task.id, options)
+        engine = app.engine_over(MemoryStore())
+        engine.listeners = ()  # the attempt is announced by the engine that it belongs to
+        run = engine.open_run(attempt.task.id.name, attempt.task.id, options)
         try:
             outcome = _run(app, attempt, run.controller)
         except BaseException as stop:

@@ -53,6 +53,27 @@ def test_first_come_first_served(in_loop: Any) -> None:
     assert order == list(range(50))
 
 
+def test_the_deepest_comes_first(in_loop: Any) -> None:
+    order: list[int] = []
+
+    async def worker(limiter: Limiter, depth: int) -> None:
+        await limiter.acquire(Stepper(in_task=True), depth=depth)
+        order.append(depth)
+        await asyncio.sleep(0)
+        limiter.release()
+
+    async def scenario() -> None:
+        limiter = Limiter(1)
+        await acquire(limiter)
+        waiting = [asyncio.ensure_future(worker(limiter, depth)) for depth in (0, 2, 1, 0, 2)]
+        await asyncio.sleep(0)
+        limiter.release()
+        await asyncio.gather(*waiting)
+
+    in_loop(scenario())
+    assert order == [2, 2, 1, 0, 0]
+
+
 def test_a_newcomer_does_not_pass_those_who_wait(in_loop: Any) -> None:
     async def scenario() -> None:
         limiter = Limiter(1)

@@ -345,3 +345,57 @@ def in_process() -> Callable[[str], str]:
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
     return run
+
+
+# --- what another process looks at -----------------------------------------------------------------------------------
+
+
+def test_actions_are_read_in_pages_by_another_process(store: Counting, path: Path) -> None:
+    begun(store)
+    begun(store, "other")
+    store.record("r", Action(id="a0"))
+    for number in range(5):
+        phase = Phase.FAILED if number == 3 else Phase.SUCCEEDED
+        store.record("r", Action(id=f"a0.{number}", parent="a0", phase=phase))
+        store.record("other", Action(id=f"a0.{number}", parent="a0"))
+    store.commit_now()
+    reader = SqliteStore(path)
+    pages, after = [], 0
+    while page := reader.page("r", after=after, limit=4):
+        after = page[-1][0]
+        pages.append([action.id for _, action in page])
+    assert pages == [["a0", "a0.0", "a0.1", "a0.2"], ["a0.3", "a0.4"]]
+    assert [action.id for _, action in reader.page("r", parent="")] == ["a0"]
+    assert [action.id for _, action in reader.page("r", parent="a0", limit=2)] == ["a0.0", "a0.1"]
+    assert [action.id for _, action in reader.page("r", parent="a0", phases=("failed", "aborted"))] == ["a0.3"]
+    assert reader.page("nothing") == []
+    assert reader.child_counts("r") == {"": {"queued": 1}, "a0": {"succeeded": 4, "failed": 1}}
+    assert reader.child_counts("nothing") == {}
+    reader.close()
+
+
+def test_positions_stay_when_actions_change(store: Counting) -> None:
+    begun(store)
+    for name in ("a0", "a0.0"):
+        store.record("r", Action(id=name))
+    store.commit_now()
+    before = [position for position, _ in store.page("r")]
+    store.record("r", Action(id="a0", phase=Phase.SUCCEEDED))
+    store.commit_now()
+    assert [(position, action.phase) for position, action in store.page("r")] == [
+        (before[0], Phase.SUCCEEDED),
+        (before[1], Phase.QUEUED),
+    ]
+
+
+def test_the_edition_is_another_one_after_a_change_of_another_process(store: Counting, path: Path) -> None:
+    reader = SqliteStore(path)
+    assert reader.edition() == 0
+    assert not path.exists()
+    begun(store)
+    first = reader.edition()
+    assert reader.edition() == first
+    store.record("r", Action(id="a0"))
+    store.commit_now()
+    assert reader.edition() != first
+    reader.close()

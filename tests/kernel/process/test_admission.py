@@ -22,8 +22,8 @@ class Queue:
         self.admission = Admission(machine)
         self.running: list[str] = []
 
-    def enter(self, name: str, **need: Any) -> Ticket:
-        ticket = Ticket(Need(**need), lambda: self.running.append(name))
+    def enter(self, name: str, depth: int = 0, **need: Any) -> Ticket:
+        ticket = Ticket(Need(**need), lambda: self.running.append(name), depth)
         self.admission.enter(ticket)
         return ticket
 
@@ -49,6 +49,21 @@ def test_nobody_overtakes_a_big_one() -> None:
     assert queue.running == ["small"]
     queue.admission.leave(first)
     assert queue.running == ["small", "big"]
+
+
+def test_the_deepest_comes_first() -> None:
+    queue = Queue()
+    first, second = queue.enter("first parent"), queue.enter("second parent")
+    for number in (1, 2):
+        queue.enter(f"later parent {number}")
+    for number in (1, 2, 3):
+        queue.enter(f"child {number}", depth=1)
+    for ticket in (first, second):
+        queue.admission.rest(ticket)
+    assert queue.running[2:] == ["child 1", "child 2"]
+    queue.admission.come_back(first)
+    queue.admission.leave(first)
+    assert queue.running[2:] == ["child 1", "child 2"], "the processors are in use"
 
 
 def test_memory_and_gpus_count() -> None:

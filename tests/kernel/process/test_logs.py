@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,39 @@ def test_who_prints_nothing_leaves_no_files(world: Any) -> None:
     base = world.files(world.run(scenario()))
     assert not Path(f"{base}.out").exists()
     assert not Path(f"{base}.err").exists()
+
+
+def test_what_there_is_so_far(world: Any, tmp_path: Path) -> None:
+    """Without following, `logs` ends although the attempt goes on."""
+
+    async def scenario() -> tuple[bytes, bytes]:
+        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")})
+        pieces: list[bytes] = []
+        while not pieces:
+            pieces = [piece async for piece in world.executor.logs(handle, follow=False)]
+        (tmp_path / "go").write_text("")
+        await world.executor.wait(handle)
+        return b"".join(pieces), b"".join([piece async for piece in world.executor.logs(handle, follow=False)])
+
+    assert world.run(scenario()) == (b"before\n", b"before\nafter\n")
+
+
+def test_an_attempt_that_waits_for_room_is_followed_from_its_beginning(world: Any) -> None:
+    """An executor of another process, which is handed the handle, waits as long as the engine that submitted it lives."""
+
+    async def scenario() -> tuple[bytes, bytes]:
+        from alula_kernel.builtin.process.processes import ProcessId
+
+        handle = {"files": "default/development/later/a0-1", "engine": str(ProcessId.own())}
+        follower = asyncio.ensure_future(world.log(handle))
+        await asyncio.sleep(0.2)
+        assert not follower.done()
+        files = world.files(handle)
+        files.parent.mkdir(parents=True)
+        Path(f"{files}.out").write_bytes(b"a line\n")
+        gone = {**handle, "engine": str(ProcessId(0, 1))}
+        nobody = await world.log({**gone, "files": "default/development/never/a0-1"})
+        Path(f"{files}.claim").symlink_to("nobody")
+        return await follower, nobody
+
+    assert world.run(scenario()) == (b"a line\n", b"")

@@ -25,6 +25,8 @@ offsets = st.builds(timezone, st.timedeltas(timedelta(hours=-23, minutes=-59), t
 zones = st.none() | offsets | st.timezones()
 
 
+@example(value=datetime(2000, 1, 1, tzinfo=timezone(timedelta(microseconds=1))))
+@example(value=datetime(2000, 1, 1, 0, 0, 0, 5, tzinfo=timezone(-timedelta(microseconds=1))))
 @given(value=st.datetimes(timezones=zones))
 def test_datetime(round_trip, value):
     back = round_trip(datetime, value)

@@ -66,7 +66,7 @@ def complete(program: Run) -> Callable[[str], list[str]]:
 
 def test_commands(complete: Callable[[str], list[str]]) -> None:
     assert complete("alula ru") == ["run", "run-script", "runs"]
-    assert complete("alula runs ") == ["clear", "delete", "list", "show"]
+    assert complete("alula runs ") == ["clear", "delete", "list", "logs", "show"]
 
 
 def test_options_of_the_run(complete: Callable[[str], list[str]]) -> None:

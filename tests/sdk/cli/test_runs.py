@@ -110,8 +110,8 @@ def test_a_run_is_shown_with_its_tree_attempts_and_error(alula: Run) -> None:
     assert re.search(
         r"actions\n  failed     bad \(workflow\) .*\n    succeeded  one .*\n    failed     fails \[3 attempts\]", shown
     )
-    assert re.search(r"  fails #1  user_failure  \d\d:\d\d:\d\d\.\d{3}  .* ValueError: no 7\n", shown)
-    assert re.search(r"  fails #3  user_failure", shown)
+    assert re.search(r"  fails #1  inline    user_failure  \d\d:\d\d:\d\d\.\d{3}  .* ValueError: no 7\n", shown)
+    assert re.search(r"  fails #3  inline    user_failure", shown)
     assert "error in prog.fails\n  Traceback (most recent call last):\n" in shown
     assert shown.endswith("  ValueError: no 7\n")
 
@@ -120,7 +120,25 @@ def test_a_run_is_shown_with_inputs_and_outputs(alula: Run) -> None:
     alula("run", "prog.py", "wf", "--x", "3")
     shown = alula("runs", "show").out
     assert "inputs\n  text: t\n  x: 3\n\noutputs\n  o0: 3\n" in shown
-    assert "attempts" not in shown
+    assert re.search(r"attempts\n  ATTEMPT .*\n  one #1   inline    succeeded  .*\n$", shown)
+
+
+def test_of_many_attempts_those_that_failed_are_listed(alula: Run, write: Write) -> None:
+    write(
+        "many.py",
+        "from __future__ import annotations\nfrom alula import map_task, task, workflow\n\n@task\ndef t(x: int) -> int:\n"
+        "    return 6 // (x - 3)\n\n@workflow\ndef wf() -> list[int | None]:\n"
+        "    return map_task(t, min_successes=1)(x=list(range(30)))\n",
+    )
+    alula("run", "many.py", "wf")
+    shown = alula("runs", "show").out
+    assert re.findall(r"^  t.* #\d .*", shown, re.MULTILINE) == re.findall(
+        r"^  t\[3\] #1 +inline +user_failure.*", shown, re.MULTILINE
+    )
+    document = json.loads(alula("runs", "show", "--output", "json").out)
+    (failed,) = [action for action in document["actions"] if action["phase"] == "failed"]
+    assert failed["attempts"][0]["executor"] == "inline"
+    assert failed["group"] is None
 
 
 def test_a_run_is_found_by_the_beginning_of_its_name(alula: Run) -> None:

@@ -78,12 +78,35 @@ async def families(n: int) -> list[int]:
     return list(await asyncio.gather(*(family(first=i) for i in range(n))))
 
 
+@task
+async def crowded(folder: str, x: int) -> int:
+    """Return how many parents there were at a time."""
+    own = Path(folder, str(x))
+    own.touch()
+    await asyncio.gather(*(child(x=n) for n in range(3)))
+    seen = len(os.listdir(folder))
+    own.unlink()
+    return seen
+
+
+@task
+async def crowd(folder: str, n: int) -> int:
+    return max(await asyncio.gather(*(crowded(folder=folder, x=i) for i in range(n))))
+
+
 @task(limits=alula.Resources(mem="150Mi"))
 def swell(megabytes: int) -> int:
     kept = []
     for _ in range(megabytes):
         kept.append(b"x" * (1 << 20))
         time.sleep(0.001)
+    return len(kept)
+
+
+@task(limits=alula.Resources(mem="100Mi"), retries=alula.RetryStrategy(2, memory_factor=2, memory_cap="150Mi"))
+def swell_with_more(megabytes: int) -> int:
+    kept = [b"x" * (1 << 20) for _ in range(megabytes)]
+    time.sleep(0.1)
     return len(kept)
 
 

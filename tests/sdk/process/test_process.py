@@ -84,6 +84,23 @@ def test_many_parents_with_three_children_each(pipeline: Any) -> None:
     assert run(pipeline.families, 2, n=30).result == [3 * n + 3 for n in range(30)]
 
 
+@pytest.mark.parametrize("jobs", [2, None])
+def test_few_parents_have_begun_at_a_time(pipeline: Any, tmp_path: Path, jobs: int | None) -> None:
+    """Children come before parents that have not begun, or all of these would be there at once."""
+    assert run(pipeline.crowd, jobs, folder=str(tmp_path), n=30).result <= 15
+
+
+def test_more_memory_after_running_out_of_it(pipeline: Any) -> None:
+    ended = run(pipeline.swell_with_more, megabytes=120)
+    errors = [attempt.error.message for attempt in ended.actions[0].attempts if attempt.error]
+    assert (ended.result, len(errors)) == (120, 1)
+    assert errors[0].startswith("ran out of memory: it may use 100 MiB, and its peak was ")
+    ended = run(pipeline.swell_with_more, megabytes=300)
+    assert ended.error.code == "OutOfMemory"
+    limits = [attempt.error.message.partition(",")[0].rpartition("use ")[2] for attempt in ended.actions[0].attempts]
+    assert limits == ["100 MiB", "150 MiB", "150 MiB"]
+
+
 def test_out_of_memory_is_caught_by_its_class(pipeline: Any) -> None:
     message = run(pipeline.give_up_on_memory).result
     assert message.startswith("ran out of memory: it may use 150 MiB, and its peak was ")
@@ -109,6 +126,11 @@ def test_cached_outputs_are_shared_with_runs_here(pipeline: Any, tmp_path: Path)
 
 def test_files_travel(pipeline: Any, tmp_path: Path) -> None:
     assert run(pipeline.through_a_file, folder=str(tmp_path)).result == "content"
+
+
+def test_a_name_that_is_used_again_is_another_run(pipeline: Any) -> None:
+    results = [alula.with_runcontext(executor="process", name="same").run(pipeline.square, x=x).result for x in (3, 4)]
+    assert results == [9, 16]
 
 
 def test_with_runcontext(pipeline: Any) -> None:
@@ -137,6 +159,43 @@ def test_the_command(pipeline: Any) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert '"o0": 30' in done.stdout or '"o0":30' in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("option", ["-i", "-"])
+def test_an_interactive_session(pipeline: Any, option: str) -> None:
+    """A cell that is run again replaces what it defined, for whoever calls it by its name."""
+    typed = """
+import alula
+from alula import task
+
+@task
+def scaled(x: int) -> int:
+    return x * SCALE
+
+SCALE = 2
+@task
+async def both(x: int) -> int:
+    return await scaled.aio(x=x) + await scaled.aio(x=x + 1)
+
+runner = alula.with_runcontext(executor="process")
+print("first", runner.run(both, x=1).result)
+SCALE = 3
+@task
+def scaled(x: int) -> int:
+    return 100 + x * SCALE
+
+print("second", runner.run(both, x=1).result)
+@task
+def fails(x: int) -> int:
+    return 1 // x
+
+runner.run(fails, x=0).result
+"""
+    done = subprocess.run([sys.executable, option], input=typed, capture_output=True, text=True, check=False)
+    assert "first 6" in done.stdout, done.stderr
+    assert "second 209" in done.stdout, done.stderr
+    assert "in fails\n" in done.stderr, "the traceback of the process is shown"
+    assert "ZeroDivisionError" in done.stderr
 
 
 def test_the_command_names_an_unknown_executor(pipeline: Any) -> None:

@@ -253,7 +253,7 @@ def test_a_word_to_stop_that_comes_late_stops_nothing(executor: Executor, tasks:
     assert executor.receive().outcome.kind == SUCCEEDED
 
 
-@pytest.mark.parametrize("name", ["calls", "stubborn"])
+@pytest.mark.parametrize("name", ["calls", "stubborn", "races"])
 def test_without_an_engine_a_call_ends_the_attempt_and_nothing_is_written(
     executor: Executor, tasks: Any, name: str
 ) -> None:

@@ -24,6 +24,7 @@ from ..contracts import (
     Handle,
     Outcome,
     TaskExecutor,
+    depth_of,
 )
 from ..errors import MAX_MESSAGE_CHARS, ActionError
 from ..literals import Literal
@@ -212,7 +213,7 @@ class TaskRun:
         execution = self.execution
         longest = self._longest_wait_seconds()
         try:
-            await execution.limiter.acquire(self.stepper, longest)
+            await execution.limiter.acquire(self.stepper, longest, depth_of(self.action.id))
         except TimeoutError:
             assert longest is not None
             raise timed_out(f"waited longer than {self._wait_limit_seconds(longest):g} s to start") from None

@@ -13,6 +13,7 @@ from ..specs import EntityTarget, GateTarget, MapTarget, Node
 from .actions import Action
 from .blocking import BlockingCalls
 from .failures import aborted
+from .limits import RETURNING
 from .phases import Phase
 from .plans import NodePlan
 from .stepping import Stepper, become_task, run_blocking
@@ -145,7 +146,7 @@ class ActionController(Controller):
 
     async def _regain(self) -> None:
         limiter = self.execution.limiter
-        await limiter.acquire(Stepper(in_task=True))
+        await limiter.acquire(Stepper(in_task=True), depth=RETURNING)
         self._regaining = None
         if self.waiting:  # made meanwhile by another coroutine of the body: it needs the slot, and gives it back itself
             limiter.release()

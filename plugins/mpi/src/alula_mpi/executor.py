@@ -120,7 +120,7 @@ class MPIExecutor(TaskExecutor):
 
     def _path(self, attempt: Attempt) -> str:
         readable = re.sub(r"[^A-Za-z0-9_.-]", "-", attempt.id)[-60:]
-        digest = hashlib.sha256(f"{attempt.project}\0{attempt.domain}\0{attempt.id}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(attempt.identity.encode()).hexdigest()[:16]
         return os.path.join(self.context.home, "mpi", f"{readable}-{digest}")
 
     def _folder(self, handle: Handle) -> JobFolder:

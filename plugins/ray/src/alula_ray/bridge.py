@@ -40,6 +40,7 @@ class Bridge:
         self._out = out
         self._connected = ""
         self._jobs: Any = None
+        self._watches = False
         self._keepers: dict[str, KeeperClient] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._folder = contextlib.ExitStack()
@@ -131,7 +132,8 @@ class Bridge:
                 else:
                     ray.init(self.address.removeprefix("local://"), **settings)
                     self._connected = self.address
-                    self.in_background(self._watch())
+                    if not self._watches:
+                        self.in_background(self._watch())
             except (ConnectionError, RuntimeError, ValueError) as failure:
                 raise _translated(failure) from failure
         return {"address": self._connected}
@@ -144,11 +146,12 @@ class Bridge:
         try:
             _, writer = await asyncio.wait_for(asyncio.open_connection(*place), _CONNECT_SECONDS)
         except (OSError, TimeoutError, asyncio.TimeoutError) as problem:
-            raise UnreachableError(f"nobody answers at {place[0]}:{place[1]} ({problem or 'no answer'})") from None
+            raise UnreachableError(f"nobody answers at {place[0]}:{place[1]} ({str(problem) or 'no answer'})") from None
         writer.close()
 
     async def _watch(self) -> None:
         """End this process when the cluster is gone: calls into it would never return."""
+        self._watches = True
         missed = 0
         while missed < _PULSES:
             await asyncio.sleep(_PULSE_SECONDS)
@@ -193,7 +196,7 @@ class Bridge:
                 client = await asyncio.to_thread(JobSubmissionClient, self.address)
             except (ConnectionError, RuntimeError) as failure:
                 raise _translated(failure) from failure
-            if self._jobs is None and not self._connected:
+            if not self._watches:
                 self.in_background(self._watch())
             self._jobs = client
         return self._jobs

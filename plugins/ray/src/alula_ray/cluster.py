@@ -12,7 +12,7 @@ import msgspec
 
 from alula_kernel.contracts import CANCELLED, LOST, SYSTEM_FAILURE, TIMED_OUT, Attempt, ExecutorContext, Outcome
 from alula_kernel.errors import MAX_MESSAGE_CHARS, ActionError, UsageError
-from alula_kernel.images import PipPackages, Requirements, decode_image
+from alula_kernel.images import EnvVars, PipPackages, Requirements, decode_image
 from alula_kernel.quantities import parse_quantity
 from alula_kernel.specs import TaskSpec
 from alula_kernel.worker_protocol import attempt_uri, load_outcome, store_attempt
@@ -101,7 +101,7 @@ class Cluster:
 
 def key_of(attempt: Attempt) -> str:
     """Return a name for an attempt that is unique, the same each time, and readable."""
-    digest = hashlib.sha256(f"{attempt.project}\0{attempt.domain}\0{attempt.id}".encode()).hexdigest()[:20]
+    digest = hashlib.sha256(attempt.identity.encode()).hexdigest()[:20]
     readable = re.sub(r"[^a-zA-Z0-9-]+", "-", attempt.id)[-60:].strip("-")
     return f"alula-{readable}-{digest}"
 
@@ -138,7 +138,7 @@ def pip_of(task: TaskSpec) -> list[str]:
         elif isinstance(layer, Requirements) and not layer.secret_mounts and not layer.constraints:
             lines = (line.partition(" #")[0].strip() for line in layer.content.splitlines())
             found += [line for line in lines if line and not line.startswith("#")]
-        elif not hasattr(layer, "variables"):
+        elif not isinstance(layer, EnvVars):  # the worker sets those
             raise UsageError(
                 f"the image of task {task.id.name} has a layer {type(layer).__name__}, which Ray does not install on the nodes",
                 hint="Use packages from pip only, or start the nodes of the cluster from a container image that has it.",

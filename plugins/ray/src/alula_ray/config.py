@@ -64,15 +64,13 @@ class WorkerNodeConfig:
 
     def __post_init__(self) -> None:
         where = f"WorkerNodeConfig {self.group_name!r}"
-        if not isinstance(self.group_name, str) or not re.fullmatch(
-            r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", self.group_name
-        ):
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", str(self.group_name)):
             raise UsageError(
                 f"group_name of WorkerNodeConfig must be lower-case letters, digits and dashes, found {self.group_name!r}"
             )
         least, most = self.least, self.most
         for name, value in (("replicas", self.replicas), ("min_replicas", least), ("max_replicas", most)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            if not _is_count(value):
                 raise UsageError(f"{name} of {where} must be a whole number from 0, found {value!r}")
         if not least <= self.replicas <= most:
             raise UsageError(
@@ -173,7 +171,7 @@ class RayJobConfig:
         seconds = self.ttl_seconds_after_finished
         if seconds is None:
             return
-        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
+        if not _is_count(seconds):
             raise UsageError(
                 f"ttl_seconds_after_finished of RayJobConfig must be a whole number from 0, found {seconds!r}"
             )
@@ -203,7 +201,7 @@ RayJob = RayJobConfig
 
 
 def _check_node(where: str, node: HeadNodeConfig | WorkerNodeConfig) -> None:
-    parameters = node.ray_start_params
+    parameters: Any = node.ray_start_params
     if parameters is not None and not (
         isinstance(parameters, Mapping) and all(isinstance(value, str) for value in parameters.values())
     ):
@@ -217,6 +215,10 @@ def _check_node(where: str, node: HeadNodeConfig | WorkerNodeConfig) -> None:
         value = getattr(node, name)
         if value is not None and not isinstance(value, Resources):
             raise UsageError(f"{name} of {where} must be alula.Resources, found {type(value).__qualname__}")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _check_plain(what: str, value: Any) -> None:

@@ -169,10 +169,6 @@ class RayExecutor(TaskExecutor):
             )
         return await self._cluster(form).submit(attempt, address)
 
-    def attach(self, handle: Handle, controller: Controller) -> None:
-        if handle["form"] == _LOCAL_JOB:
-            self._processes().attach(handle, controller)
-
     async def wait(self, handle: Handle) -> Outcome:
         from .cluster import classified, lost
 

@@ -15,13 +15,15 @@ from alula_kernel.contracts import SYSTEM_FAILURE, USER_FAILURE, Attempt, Handle
 from alula_kernel.worker_protocol import attempt_uri
 
 from .cluster import Cluster, cancelled, classified, failed, key_of, lost, pip_of, ray_resources, timed_out
-from .keeper import write_outcome
+from .keeper import NEEDS, write_outcome
 from .messages import BridgeError, UnreachableError
 from .session import IN_JOB
 
 _FIRST_POLL_SECONDS = 0.2
 _LONGEST_POLL_SECONDS = 2.0
-_GRACE_SECONDS = 2.0
+_GRACE_SECONDS = 15.0
+"""How much later than the worker, which keeps the time limit as far as Python can, a job is stopped: it has to start."""
+
 _TAIL_CHARS = 2_000
 _RAN = re.compile(r"entrypoint command failed with exit code (-?\d+)(?:.*?:\n)?(.*)", re.DOTALL)
 
@@ -137,8 +139,7 @@ def _explained(handle: Handle, job: dict[str, Any]) -> Outcome:
         return failed(
             SYSTEM_FAILURE,
             "OutcomeMissing",
-            f"the job {handle['job']} ended well, and its outcome is not at {handle['outputs']}: the workers of the cluster "
-            "must write where the engine reads; set ALULA_DATA to a URI that both reach, as s3://bucket/alula",
+            f"the job {handle['job']} ended well, and its outcome is not at {handle['outputs']}; {NEEDS}",
         )
     message = job["message"]
     ran = _RAN.search(message)
@@ -148,10 +149,7 @@ def _explained(handle: Handle, job: dict[str, Any]) -> Outcome:
     tail = f"; it printed last:\n{said}" if said else ""
     last = said.rpartition("\n")[2]
     if last.startswith("error: ") or re.search(r"No module named '?alula", last):
-        hint = (
-            "\nThe nodes of the cluster need alula and alula-ray, and must reach the data: ALULA_DATA=s3://bucket/alula"
-        )
-        return failed(SYSTEM_FAILURE, "WorkerFailed", f"the worker could not run the attempt{tail}{hint}")
+        return failed(SYSTEM_FAILURE, "WorkerFailed", f"the worker could not run the attempt{tail}\n{NEEDS}")
     if status < 0 or status in {137, 143}:
         number = -status if status < 0 else status - 128
         why = ", as the system does when its memory is used up" if number == 9 else ""

@@ -29,10 +29,16 @@ UNKNOWN = "unknown"
 CANCEL = "cancelled"
 TIMEOUT = "timeout"
 
+NEEDS = (
+    "the nodes of the cluster need alula and alula-ray, and must reach the data of the run: ALULA_DATA=s3://bucket/alula, or "
+    "a folder that all of them share"
+)
+"""What is missing where a worker cannot even begin."""
+
 _IDLE_SECONDS = 300.0
 _LOOK_SECONDS = 20.0
 _NEWS_SECONDS = 20.0
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 5.0
 
 
 def run_stored_attempt(uri: str, keeper: Any, key: str) -> None:
@@ -207,7 +213,9 @@ def outcome_of(failure: Exception, reason: str, seconds: float | None) -> Outcom
         message = f"ran out of memory: {failure}"
         return Outcome(kind=OUT_OF_MEMORY, error=ActionError(code="OutOfMemory", message=message[:MAX_MESSAGE_CHARS]))
     if isinstance(failure, told.RayTaskError):
-        return _failed(type(failure).__name__, f"the worker could not run the attempt: {failure}")
+        cause = getattr(failure, "cause", None) or failure
+        message = f"the worker could not run the attempt: {type(cause).__name__}: {cause}; {NEEDS}"
+        return _failed("WorkerFailed", message)
     if isinstance(failure, told.WorkerCrashedError):
         return _failed(
             "WorkerCrashed",

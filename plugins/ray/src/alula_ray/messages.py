@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgspec
 
@@ -73,19 +73,19 @@ def encode(message: Request | Reply) -> bytes:
     return len(data).to_bytes(_LENGTH_BYTES, "big") + data
 
 
-def read_request(stream: BinaryIO) -> Request | None:
+def read_request(stream: IO[bytes]) -> Request | None:
     """Read the next request; None at the end of the stream."""
     data = _read_frame(stream)
     return None if data is None else _requests.decode(data)
 
 
-def read_reply(stream: BinaryIO) -> Reply | None:
+def read_reply(stream: IO[bytes]) -> Reply | None:
     """Read the next reply; None at the end of the stream."""
     data = _read_frame(stream)
     return None if data is None else _replies.decode(data)
 
 
-def _read_frame(stream: BinaryIO) -> bytes | None:
+def _read_frame(stream: IO[bytes]) -> bytes | None:
     head = stream.read(_LENGTH_BYTES)
     if len(head) < _LENGTH_BYTES:
         return None

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alula_kernel.storage import Storage
@@ -34,9 +34,9 @@ def captured(storage: Storage, prefix: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if local is not None:
             os.makedirs(local, exist_ok=True)
-            file: BinaryIO = stack.enter_context(open(os.path.join(local, "00000000"), "ab"))
+            file: IO[bytes] = stack.enter_context(open(os.path.join(local, "00000000"), "ab"))
         else:
-            file = stack.enter_context(tempfile.NamedTemporaryFile("ab", prefix="alula-log-"))  # type: ignore[arg-type]
+            file = stack.enter_context(tempfile.NamedTemporaryFile("ab", prefix="alula-log-"))
             stack.enter_context(_uploading(storage, prefix, file.name))
         with _redirected(file.fileno()):
             yield
@@ -122,13 +122,14 @@ class OutputReader:
                 if piece.uri not in self._read:
                     self._read[piece.uri] = 0
                     with self._storage.open(piece.uri) as stream:
-                        yield stream.read()
+                        while read := stream.read(_READ_BYTES):
+                            yield read
             return
         path = os.path.join(local, "00000000")
         if not os.path.exists(path):
             return
         with open(path, "rb") as file:
             file.seek(self._read.get(path, 0))
-            while piece_bytes := file.read(_READ_BYTES):
+            while read := file.read(_READ_BYTES):
                 self._read[path] = file.tell()
-                yield piece_bytes
+                yield read

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,28 +72,29 @@ def connected() -> Iterator[None]:
         yield
         return
     custom = current_context().attempt.task.custom
-    quiet: dict[str, Any] = {"logging_level": logging.WARNING}
-    if os.environ.get(IN_JOB):
-        ray.init(**quiet)  # what Ray sets for a job says where, and with which runtime environment
-        try:
-            yield
-        finally:
-            ray.shutdown()
+    settings: dict[str, Any] = {"logging_level": logging.WARNING}
+    with contextlib.ExitStack() as stack:
+        if not os.environ.get(IN_JOB):  # else what Ray sets for a job says where, and with which runtime environment
+            settings["address"] = "local"
+            settings["include_dashboard"] = False
+            settings["runtime_env"] = custom.get("runtime_env")
+            settings["_temp_dir"] = stack.enter_context(local_folder())
+            settings |= local_resources(custom)
+        with _own_signals():
+            ray.init(**settings)
+        stack.callback(ray.shutdown)
+        yield
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Undo what the block does to SIGTERM: Ray would turn the end of an attempt into an exception of the user's code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    runtime_env = dict(custom.get("runtime_env", {}))
-    with local_folder() as folder:
-        ray.init(
-            "local",
-            include_dashboard=False,
-            runtime_env=runtime_env or None,
-            _temp_dir=folder,
-            **quiet,
-            **local_resources(custom),
-        )
-        try:
-            yield
-        finally:
-            ray.shutdown()
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
 
 
 @contextlib.contextmanager
@@ -121,7 +124,8 @@ def local_resources(custom: Mapping[str, Any]) -> dict[str, Any]:
     CPUs are a number that Ray counts with, so there may be more than the machine has; GPUs are those of the machine.
     """
     nodes = [(custom.get("head", {}), 1), *((group, group["replicas"]) for group in custom.get("workers", []))]
-    cpus, own = 0.0, {}
+    cpus = 0.0
+    own: dict[str, float] = {}
     for node, count in nodes:
         parameters = node.get("ray_start_params", {})
         asked = {**node.get("limits", {}), **node.get("requests", {})}.get("cpu")

@@ -56,7 +56,6 @@ def environment(name: str) -> str:
 KINDS = (echo, add, fail, give_up, sleep, leave, die, print_text, append, environment)
 for _kind in KINDS:
     globals()[f"plain_{_kind.__name__}"] = alula.task(_kind)
-    globals()[f"ray_{_kind.__name__}"] = alula.task(_kind, task_config=RayJobConfig())
 del _kind
 
 
@@ -102,6 +101,9 @@ def slowly(path: str, seconds: float) -> str:
     return "done"
 
 
+plain_slowly = alula.task(slowly.task_function)
+
+
 # --- plain ----------------------------------------------------------------------------------------------------------------
 
 
@@ -110,13 +112,8 @@ def where(number: int) -> str:
     """Return the node that it runs on; takes a while, so that one node cannot run them all."""
     import ray
 
-    time.sleep(1.0)
+    time.sleep(2.0)
     return str(ray.get_runtime_context().get_node_id())
-
-
-@alula.workflow
-def everywhere() -> list[str]:
-    return alula.map_task(where)(number=[1, 2, 3, 4])  # type: ignore[no-any-return]
 
 
 @alula.task(resources=alula.Resources(cpu=0.5, mem="100Mi"))

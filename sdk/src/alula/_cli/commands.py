@@ -54,7 +54,7 @@ COMMANDS = {
     "signal": (".signal:command", "Answer a question that a run waits for."),
     "inspect": (".inspect:command", "Show the entities of a file, and the graph of one."),
     "runs": (".runs:group", "Show and forget the runs of this machine."),
-    "tui": (".tui:command", "Browse the runs of this machine: tree, attempts, output, timeline."),
+    "tui": (".tui:command", "Browse the runs of this machine in a full-screen view."),
     "cache": (".cache:group", "Show, explain and clear cached outputs."),
     "image": (".image:group", "Show and build what images describe."),
     "secret": (".secret:group", "Keep secrets for the runs of this machine."),

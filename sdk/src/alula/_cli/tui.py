@@ -17,7 +17,7 @@ from .runs import history
 @click.command("tui")
 @click.argument("name", default="", required=False)
 def command(name: str) -> None:
-    """Browse the runs of this machine: tree, attempts, output, timeline.
+    """Browse the runs of this machine in a full-screen view: tree, attempts, output, timeline.
 
     NAME is the name of the run to show, or the beginning of it; without it, all runs are listed. Runs of other processes are
     followed while they run. The keys stand at the bottom.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,7 +39,10 @@ class OutputView(Log):
         self._warn = warn
         # Written a few times a second at most, and never more than is kept: a task may print a million lines.
         self._waiting: deque[str] = deque(maxlen=_MOST_LINES)
-        self._written_at = 0.0
+
+    def on_mount(self) -> None:
+        """Begin to write."""
+        self.set_interval(_SECONDS_BETWEEN_WRITES, self._write)
 
     async def follow(self, run: str, action_id: str) -> None:
         """Show what the attempts of an action print, until it has ended."""
@@ -58,31 +60,22 @@ class OutputView(Log):
                     break  # not submitted yet
                 shown += 1
                 source = Source(action, attempt)
-                self._add([f"==> {source.title} <=="])
+                self._waiting.append(f"==> {source.title} <==")
                 if executor is None or not keeps_output(executor, attempt):
-                    self._add([why_nothing_is_kept(attempt, executor)])
+                    self._waiting.append(why_nothing_is_kept(attempt, executor))
                     continue
                 async for text in printed_lines(executor, source, self._warn, follow=attempt.ended_at is None):
-                    self._add(text.decode(errors="replace").removesuffix("\n").split("\n"))
-                self._write()
-            self._write()
+                    self._waiting.extend(text.decode(errors="replace").removesuffix("\n").split("\n"))
             if action.final:
                 break
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
         if not shown:
-            self._add(["it has no attempts of its own"])
-        self._write()
-
-    def _add(self, lines: list[str]) -> None:
-        self._waiting.extend(lines)
-        if time.monotonic() - self._written_at > _SECONDS_BETWEEN_WRITES:
-            self._write()
+            self._waiting.append("it has no attempts of its own")
 
     def _write(self) -> None:
         if self._waiting:
             self.write_lines([_plain_line(line) for line in self._waiting])
             self._waiting.clear()
-            self._written_at = time.monotonic()
 
 
 def _plain_line(line: str) -> str:

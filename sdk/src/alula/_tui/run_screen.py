@@ -87,6 +87,8 @@ class RunScreen(Screen[None]):
         return self._reader.read(shown, self._chosen, bars=bars)
 
     def _show(self, snapshot: Snapshot | None) -> None:
+        if self._is_closed:
+            return
         if snapshot is None:
             self._tell(f"the run {self.run_name} was forgotten")
             return
@@ -99,10 +101,15 @@ class RunScreen(Screen[None]):
 
     def _show_time(self) -> None:
         """Show how long what runs has taken since."""
-        if self._snapshot is not None and self._snapshot.record.ended_at is None:
+        if self._snapshot is not None and self._snapshot.record.ended_at is None and not self._is_closed:
             self._tree.refresh_labels()
             self._show_heading()
             self._show_chosen()
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether its widgets are gone, as before it is itself when the program ends."""
+        return len(self.query("#heading, #about, #bars")) < 3
 
     def _show_heading(self) -> None:
         if self._snapshot is not None:

@@ -84,6 +84,8 @@ class RunsScreen(Screen[None]):
         return [record for record in list_runs(self._store, status=self._status) if text in _searched(record)]
 
     def _show(self, records: list[RunRecord]) -> None:
+        if not self.query(DataTable).nodes or not self.query("#heading").nodes:
+            return  # the program ends
         self._problem = ""
         self._records = records[:_MOST_RUNS]
         status = (self._status or "all").replace("_", " ")
@@ -116,7 +118,7 @@ class RunsScreen(Screen[None]):
 
     def _show_time(self) -> None:
         """Show how long what runs has taken since."""
-        if any(record.ended_at is None for record in self._records):
+        if any(record.ended_at is None for record in self._records) and self.query(DataTable).nodes:
             self._show_rows()
 
     def _tell(self, problem: str) -> None:

@@ -1,8 +1,10 @@
-"""Who may run when: processors, memory and GPUs of this machine, first come, first served."""
+"""Who may run when: processors, memory and GPUs of this machine, the deepest in the tree of a run first."""
 
 from __future__ import annotations
 
 import collections
+import heapq
+import itertools
 import os
 import sys
 import threading
@@ -102,16 +104,18 @@ class Ticket:
     Args:
         need: What it needs.
         granted: Called each time it is given processors, in whichever thread gave some back.
+        depth: How deep in the tree of its run it is.
 
     Attributes:
         gpus: Names of the GPUs that it was given.
     """
 
-    __slots__ = ("gpus", "granted", "millicores", "need", "state")
+    __slots__ = ("depth", "gpus", "granted", "millicores", "need", "state")
 
-    def __init__(self, need: Need, granted: Callable[[], None]) -> None:
+    def __init__(self, need: Need, granted: Callable[[], None], depth: int = 0) -> None:
         self.need = need
         self.granted = granted
+        self.depth = depth
         self.millicores = round(need.cpus * 1000)
         self.gpus: tuple[str, ...] = ()
         self.state = _OUTSIDE
@@ -123,7 +127,9 @@ _OUTSIDE, _QUEUED, _ACTIVE, _RESTING, _RETURNING = range(5)
 class Admission:
     """Hands out a machine. Safe across threads.
 
-    Nobody overtakes: as long as the first in the queue does not fit, the others wait, so that big ones get their turn.
+    The deepest comes first, since parents wait for their children, and keep their memory meanwhile; among those of one depth it
+    is who came first. Nobody overtakes: as long as the first in the queue does not fit, the others wait, so that big ones get
+    their turn.
     Attempts that wait for their children have given their processors back and kept the rest. When all that run do so,
     the first in the queue starts even if it does not fit: what it waits for would never become free.
 
@@ -138,7 +144,8 @@ class Admission:
         self._memory = machine.memory_bytes
         self._gpus = dict.fromkeys(machine.gpus, 0)
         self._active = 0
-        self._queue: collections.deque[Ticket] = collections.deque()
+        self._queue: list[tuple[int, int, Ticket]] = []
+        self._arrivals = itertools.count()
         self._returning: collections.deque[Ticket] = collections.deque()
 
     def enter(self, ticket: Ticket) -> None:
@@ -174,7 +181,7 @@ class Admission:
 
     def _enter(self, ticket: Ticket) -> None:
         ticket.state = _QUEUED
-        self._queue.append(ticket)
+        heapq.heappush(self._queue, (-ticket.depth, next(self._arrivals), ticket))
 
     def _rest(self, ticket: Ticket) -> None:
         if ticket.state == _ACTIVE:
@@ -189,8 +196,6 @@ class Admission:
 
     def _leave(self, ticket: Ticket) -> None:
         state, ticket.state = ticket.state, _OUTSIDE
-        if state == _QUEUED:
-            self._queue.remove(ticket)
         if state == _RETURNING:
             self._returning.remove(ticket)
         if state == _ACTIVE:
@@ -206,8 +211,14 @@ class Admission:
         ready = []
         while self._returning and self._returning[0].millicores <= self._millicores:
             ready.append(self._activate(self._returning.popleft()))
-        while not self._returning and self._queue and (self._fits(self._queue[0]) or not self._active):
-            ticket = self._queue.popleft()
+        while not self._returning and self._queue:
+            ticket = self._queue[0][2]
+            if ticket.state != _QUEUED:  # it has left
+                heapq.heappop(self._queue)
+                continue
+            if self._active and not self._fits(ticket):
+                break
+            heapq.heappop(self._queue)
             self._memory -= ticket.need.memory_bytes
             ticket.gpus = tuple(sorted(self._gpus, key=self._gpus.__getitem__)[: ticket.need.gpus])
             for name in ticket.gpus:

@@ -19,6 +19,7 @@ from ...contracts import (
     Handle,
     Outcome,
     TaskExecutor,
+    depth_of,
 )
 from ...errors import ActionError, EngineError, UsageError
 from ...specs import ReuseSpec, TaskSpec
@@ -189,7 +190,7 @@ class ProcessExecutor(TaskExecutor):
         place = self._place(attempt, plan)
         if place is None:
             assert plan.pool is not None
-            place = await plan.pool.seat()
+            place = await plan.pool.seat(depth_of(attempt.action))
         return place
 
     def _template_key(self, attempt: Attempt) -> TemplateKey:

@@ -180,7 +180,10 @@ def files_name(attempt: Attempt) -> str:
     """Return where the files of an attempt are, relative to the folder of all attempts."""
     run, _, rest = attempt.id.partition("/")
     action, _, number = rest.partition("/")
-    return "/".join([_safe(attempt.project), _safe(attempt.domain), _safe(run), f"{_safe(action)}-{_safe(number)}"])
+    # A run of the same name may have been there before, and was forgotten; what it left is not this one's.
+    begun = f".{round(attempt.run_started_at * 1e6):x}" if attempt.run_started_at else ""
+    folder = "/".join([_safe(attempt.project), _safe(attempt.domain), f"{_safe(run)}{begun}"])
+    return f"{folder}/{_safe(action)}-{_safe(number)}"
 
 
 def _safe(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import collections
+import heapq
 import itertools
 import os
 import socket
@@ -19,6 +19,7 @@ from .orders import Calls, Keep, RunOnce, frame_order, send_order
 from .running import Running
 from .templates import Template, TemplateGoneError, TemplateKey, Templates
 
+_Turn = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Seat]"]
 _count = itertools.count(1)
 KEPT_FOLDER = ".kept"
 """Folder of the files of kept workers, in the folder of all attempts; no project is called so."""
@@ -145,13 +146,16 @@ class Pool:
         self.reuse = reuse
         self._need = need
         self._workers: list[_KeptWorker] = []
-        self._queue: collections.deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[Seat]]] = collections.deque()
+        self._queue: list[tuple[int, int, _Turn]] = []
         self._lock = threading.Lock()
         for _ in range(reuse.min_replicas):
             self._hire()
 
-    async def seat(self) -> Seat:
-        """Wait for a seat.
+    async def seat(self, depth: int) -> Seat:
+        """Wait for a seat. The deepest in the tree of a run comes first, since others may wait for it in their seats.
+
+        Args:
+            depth: How deep it is.
 
         Raises:
             OSError: No worker can be started.
@@ -163,7 +167,7 @@ class Pool:
                 return Seat(self, found)
             loop = asyncio.get_running_loop()
             turn: asyncio.Future[Seat] = loop.create_future()
-            self._queue.append((loop, turn))
+            heapq.heappush(self._queue, (-depth, next(_count), (loop, turn)))
         return await turn
 
     def take(self) -> Seat | None:
@@ -228,19 +232,19 @@ class Pool:
 
     def _serve_queue(self) -> None:
         while self._queue:
-            loop, turn = self._queue[0]
+            loop, turn = self._queue[0][2]
             if turn.cancelled() or loop.is_closed():
-                self._queue.popleft()
+                heapq.heappop(self._queue)
                 continue
             try:
                 found = self._free_worker()
             except OSError as problem:
-                self._queue.popleft()
+                heapq.heappop(self._queue)
                 _call(loop, _set_exception, turn, problem)
                 continue
             if found is None:
                 return
-            self._queue.popleft()
+            heapq.heappop(self._queue)
             found.seats += 1
             _call(loop, _set_seat, turn, Seat(self, found))
 

@@ -19,6 +19,7 @@ from ...contracts import (
     Controller,
     Handle,
     Outcome,
+    depth_of,
 )
 from ...errors import MAX_MESSAGE_CHARS, ActionError
 from ...worker_protocol import (
@@ -120,7 +121,7 @@ class Running:
         self.name = name
         self.handle = handle
         self.need = need
-        self.ticket = Ticket(need, self.granted)
+        self.ticket = Ticket(need, self.granted, depth_of(attempt.action))
         self.done: asyncio.Future[Outcome] = self.loop.create_future()
         self._root = root
         self._admission = admission

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from ... import types
@@ -19,6 +19,8 @@ from .time_text import (
     parse_duration,
     parse_iso_datetime,
 )
+
+_LONGEST_UTC_CHARS = len("2000-01-01T00:00:00.000000+00:00")
 
 T = TypeVar("T", datetime, date, timedelta)
 
@@ -78,7 +80,10 @@ class DatetimeConverter(TimeConverter[datetime]):
         if text is None:
             return self.unwrapped(literal, context)
         try:
-            moment: datetime | None = datetime.fromisoformat(text)
+            read = datetime.fromisoformat(text)
+            # Python reads an offset of less than a second as none; with one, the text is longer than any other in UTC.
+            cut_short = read.tzinfo is timezone.utc and len(text) > _LONGEST_UTC_CHARS
+            moment = parse_iso_datetime(text) if cut_short else read
         except ValueError:
             moment = parse_iso_datetime(text)
         if moment is None:
