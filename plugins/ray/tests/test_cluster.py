@@ -217,7 +217,7 @@ def test_another_engine_takes_over(
     assert first.kind == SUCCEEDED, first.error
     assert first == second
     assert first.outputs == {"o0": Scalar("done")}
-    assert (tmp_path / "ran").read_text() == "x"
+    assert len((tmp_path / "ran").read_text().split()) == 1
 
 
 def test_a_run_goes_on_after_its_engine_was_killed(cluster: Cluster, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_run_goes_on_after_its_engine_was_killed(cluster: Cluster, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert list(json.loads(done.stdout)["outputs"].values()) == ["done"]
-    assert ran.read_text() == "x"
+    assert len(ran.read_text().split()) == 1
 
 
 def test_what_a_dead_cluster_ran_is_lost(shared_settings: None, tmp_path: Path) -> None:

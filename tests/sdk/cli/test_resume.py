@@ -261,3 +261,25 @@ def test_an_attempt_in_another_process_is_waited_for(program: Run, folder: Path,
     (folder / "go").touch()
     assert program("run", "--resume", "mine").out == "o0: 1\n"
     assert effects(folder) == Counter({"quick1": 2, "begin1": 1, "end1": 1})
+
+
+def test_a_parent_in_another_process_finds_its_children(program: Run, folder: Path, write: Write) -> None:
+    """The child that had succeeded answers at once, and the one that runs is waited for, by an engine that met neither."""
+    write(
+        "far.py",
+        "import os, time\nfrom alula import TaskEnvironment\n\nenv = TaskEnvironment('env')\n\n"
+        "def note(name):\n    with open('effects', 'a') as file:\n        file.write(f'{name}\\n')\n\n"
+        "@env.task\ndef child(x: int) -> int:\n    note(f'begin{x}')\n"
+        "    while x == 1 and not os.path.exists('go'):\n        time.sleep(0.01)\n    note(f'end{x}')\n    return x\n\n"
+        "@env.task\ndef parent() -> int:\n    note('parent')\n    return sum(child(x=x) for x in range(3))\n",
+    )
+    command = [*PROGRAM, "run", "--name", "mine", "--executor", "process", "far.py", "parent"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (folder / "effects").exists() or "begin1" not in effects(folder):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    (folder / "go").touch()
+    assert program("run", "--resume", "mine").out == "o0: 3\n"
+    assert effects(folder) == Counter({"parent": 2, **{f"{what}{x}": 1 for what in ("begin", "end") for x in range(3)}})

@@ -95,8 +95,8 @@ def crash() -> None:
 
 @alula.task(task_config=RayJobConfig())
 def slowly(path: str, seconds: float) -> str:
-    """Say that it runs, wait, and return."""
-    append(path, "x")
+    """Say which process runs it, wait, and return."""
+    append(path, f"{os.getpid()}\n")
     time.sleep(seconds)
     return "done"
 
