@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ class MPIExecutor(TaskExecutor):
 
     def __init__(self) -> None:
         self._context: ExecutorContext | None = None
-        self._supervisors: dict[str, subprocess.Popen[bytes]] = {}
+        self._supervisors: dict[str, int] = {}
 
     def open(self, context: ExecutorContext) -> None:
         self._context = context
@@ -105,16 +105,10 @@ class MPIExecutor(TaskExecutor):
                 outputs=attempt.output_prefix,
             )
         )
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "alula_mpi.supervisor", folder.path],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        supervisor = _start([sys.executable, "-m", "alula_mpi.supervisor", folder.path])
         self._supervisors[handle["folder"]] = supervisor
         # Whoever has the handle must be able to see that the job is under way.
-        while not folder.supervisor() and supervisor.poll() is None:
+        while not folder.supervisor() and _runs(supervisor):
             time.sleep(_FIRST_POLL_SECONDS)
         return handle
 
@@ -140,9 +134,7 @@ class MPIExecutor(TaskExecutor):
 
     def _is_supervised(self, handle: Handle, folder: JobFolder) -> bool:
         supervisor = self._supervisors.get(handle["folder"])
-        if supervisor is not None:
-            return supervisor.poll() is None or self._is_alive(folder)
-        return self._is_alive(folder)
+        return (supervisor is not None and _runs(supervisor)) or self._is_alive(folder)
 
     @staticmethod
     def _is_alive(folder: JobFolder) -> bool:
@@ -152,7 +144,8 @@ class MPIExecutor(TaskExecutor):
     def _reap(self, handle: Handle) -> None:
         supervisor = self._supervisors.pop(handle["folder"], None)
         if supervisor is not None:
-            supervisor.wait()
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(supervisor, 0)
 
     def _outcome(self, folder: JobFolder, end: JobEnd | None) -> Outcome:
         if folder.supervisor():
@@ -192,6 +185,20 @@ class MPIExecutor(TaskExecutor):
             if quiet and ended:
                 return
             await asyncio.sleep(_LONGEST_POLL_SECONDS if quiet else 0)
+
+
+def _start(command: list[str]) -> int:
+    """Start a process that goes on without this one, and return its number."""
+    null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=null, setsid=True)
+
+
+def _runs(child: int) -> bool:
+    """Tell whether a child of this process still runs."""
+    try:
+        return os.waitpid(child, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return False
 
 
 def _lines_from(path: str, position: int, *, to_the_end: bool) -> tuple[list[bytes], int]:
