@@ -124,10 +124,9 @@ class Bridge:
             }
             try:
                 if self.address == LOCAL:
-                    from .session import local_folder
+                    from .session import local_folder, start_local
 
-                    folder = self._folder.enter_context(local_folder())
-                    context = ray.init("local", include_dashboard=False, _temp_dir=folder, **settings)
+                    context = start_local(self._folder.enter_context(local_folder()), **settings)
                     self._connected = f"local://{context.address_info['gcs_address']}"
                 else:
                     ray.init(self.address.removeprefix("local://"), **settings)

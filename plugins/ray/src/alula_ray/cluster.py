@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from alula_kernel.contracts import CANCELLED, LOST, SYSTEM_FAILURE, TIMED_OUT, Attempt, ExecutorContext, Outcome
+from alula_kernel.contracts import (
+    CANCELLED,
+    LOST,
+    OUT_OF_MEMORY,
+    SYSTEM_FAILURE,
+    TIMED_OUT,
+    Attempt,
+    ExecutorContext,
+    Outcome,
+)
 from alula_kernel.errors import MAX_MESSAGE_CHARS, ActionError, UsageError
 from alula_kernel.images import EnvVars, PipPackages, Requirements, decode_image
 from alula_kernel.quantities import parse_quantity
@@ -167,7 +176,8 @@ def failed(kind: str, code: str, message: str, side: str = "system") -> Outcome:
 
 
 _OF_RAY: Mapping[str, str] = {
-    "OutOfMemoryError": "out_of_memory",
+    "OutOfMemoryError": OUT_OF_MEMORY,
+    "RayStartError": SYSTEM_FAILURE,
     "WorkerCrashedError": SYSTEM_FAILURE,
     "ActorDiedError": SYSTEM_FAILURE,
     "ActorUnavailableError": SYSTEM_FAILURE,
@@ -183,7 +193,7 @@ def classified(outcome: Outcome) -> Outcome:
     """Return an outcome in which failures of the cluster, which the user's code only passed on, are told as such."""
     error = outcome.error
     module, _, name = ("" if error is None else error.exception).partition(":")
-    kind = _OF_RAY.get(name) if module == "ray.exceptions" else None
+    kind = _OF_RAY.get(name) if module in {"ray.exceptions", "alula_ray.session"} else None
     if kind is None or error is None:
         return outcome
     side = "system" if kind == SYSTEM_FAILURE else "user"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alula_kernel.builtin.process.processes import ProcessId
-from alula_kernel.errors import NonRecoverableError
+from alula_kernel.errors import AlulaError, NonRecoverableError
 from alula_kernel.quantities import parse_quantity
 
 IN_JOB = "ALULA_RAY_JOB"
@@ -59,6 +59,10 @@ def loopback_environment(home: str) -> dict[str, str]:
     return {**found, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": path}
 
 
+class RayStartError(AlulaError):
+    """There is no Ray for the attempt: a failure of the platform, not of the code."""
+
+
 @contextlib.contextmanager
 def connected() -> Iterator[None]:
     """Have Ray connected while the block runs, as the config of the task says."""
@@ -74,16 +78,39 @@ def connected() -> Iterator[None]:
     custom = current_context().attempt.task.custom
     settings: dict[str, Any] = {"logging_level": logging.WARNING}
     with contextlib.ExitStack() as stack:
-        if not os.environ.get(IN_JOB):  # else what Ray sets for a job says where, and with which runtime environment
-            settings["address"] = "local"
-            settings["include_dashboard"] = False
-            settings["runtime_env"] = custom.get("runtime_env")
-            settings["_temp_dir"] = stack.enter_context(local_folder())
-            settings |= local_resources(custom)
         with _own_signals():
-            ray.init(**settings)
+            if os.environ.get(IN_JOB):  # what Ray sets for a job says where, and with which runtime environment
+                ray.init(**settings)
+            else:
+                settings |= {"runtime_env": custom.get("runtime_env"), **local_resources(custom)}
+                start_local(stack.enter_context(local_folder()), **settings)
         stack.callback(ray.shutdown)
         yield
+
+
+def start_local(folder: str, **settings: Any) -> Any:
+    """Start a Ray of this process and connect to it.
+
+    Args:
+        folder: Its temporary folder.
+        settings: What else ``ray.init`` takes.
+
+    Returns:
+        What ``ray.init`` returns.
+
+    Raises:
+        RayStartError: It did not start.
+    """
+    import ray
+
+    for last in (False, True):
+        try:
+            return ray.init("local", include_dashboard=False, _temp_dir=folder, **settings)
+        except Exception as problem:  # Ray waits for half a minute, which is too short where the machine is busy
+            ray.shutdown()
+            if last:
+                raise RayStartError(f"Ray did not start on this machine: {problem}") from problem
+    return None
 
 
 @contextlib.contextmanager
