@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
+from msgspec import MsgspecError
 from msgspec.structs import replace
 
 from alula_kernel.contracts import (
@@ -139,10 +140,11 @@ class Channel:
         try:
             while (message := read_message(self._in)) is not None:
                 self._take(message)
-        except (OSError, ValueError):  # cut off, or not our protocol: either way nothing more can come
+        except (OSError, ValueError, MsgspecError):  # cut off, or not our protocol: either way nothing more can come
             pass
-        self._miss_engine()
-        self._attempts.put(None)
+        finally:
+            self._miss_engine()
+            self._attempts.put(None)
 
     def _miss_engine(self) -> None:
         self._engine_gone = True

@@ -205,7 +205,7 @@ class SqliteCache(Cache):
             if zlib.crc32(data) != checksum:
                 raise ValueError("its checksum differs")
             entry = _decode(data)
-        except (ValueError, TypeError) as error:  # msgspec's errors are ValueErrors
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
             self._warn("", "the entry %s of the cache %s is damaged and was removed: %s", digest, self.path, error)
             connection.execute("DELETE FROM entries WHERE digest = ?", (digest,))
             return None
