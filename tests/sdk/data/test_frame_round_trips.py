@@ -310,6 +310,7 @@ def test_pandas_keeps_nested_columns_of_arrow(round_trip, context, form, kind, v
 
 
 def test_csv_holds_structs_as_json(round_trip, context):
-    frame = pa.table({"s": pa.array([{"x": 1, "day": dt.date(2024, 1, 2)}, None])})
+    struct = pa.struct([("x", pa.int64()), ("day", pa.date32())])
+    frame = pa.table({"s": pa.array([{"x": 1, "day": dt.date(2024, 1, 2)}, None], struct)})
     found = round_trip(Annotated[pa.Table, "csv"], frame, context)
     assert found.to_pydict() == {"s": ['{"x":1,"day":"2024-01-02"}', None]}
