@@ -19,7 +19,7 @@ import pytest
 
 import alula
 from alula import errors
-from alula_kernel.builtin.process.processes import ProcessId
+from alula_kernel.processes import ProcessId
 from alula_mpi import Launcher, MPIJob
 from alula_mpi.folder import JobFolder
 

@@ -79,7 +79,7 @@ def test_an_attempt_that_waits_for_room_is_followed_from_its_beginning(world: An
     """An executor of another process, which is handed the handle, waits as long as the engine that submitted it lives."""
 
     async def scenario() -> tuple[bytes, bytes]:
-        from alula_kernel.builtin.process.processes import ProcessId
+        from alula_kernel.processes import ProcessId
 
         handle = {"files": "default/development/later/a0-1", "engine": str(ProcessId.own())}
         follower = asyncio.ensure_future(world.log(handle))

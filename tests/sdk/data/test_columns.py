@@ -51,8 +51,9 @@ def test_python_types(python_type, text):
 
 
 def test_library_types():
-    np = pytest.importorskip("numpy")
-    pa = pytest.importorskip("pyarrow")
+    import numpy as np
+    import pyarrow as pa
+
     declared = kwtypes(
         a=np.float32, b=np.dtype("int16"), c=np.str_, d=pa.large_string(), e=pa.timestamp("ms"), f=np.bool_
     )
@@ -68,7 +69,8 @@ def test_library_types():
 
 
 def test_python_and_arrow_write_types_alike():
-    pa = pytest.importorskip("pyarrow")
+    import pyarrow as pa
+
     for python_type, text in TYPES.items():
         if isinstance(python_type, type) and not typing.get_args(python_type) and python_type not in {Inner, Colour}:
             assert str(pa.type_for_alias(text) if "(" not in text else pa.decimal128(38, 9)) == text

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from alula import current_app
@@ -18,12 +23,6 @@ from alula_kernel.errors import StorageError, UnsupportedTypeError, UsageError, 
 from alula_kernel.hashing import HashMethod
 from alula_kernel.literals import Column, Dataset
 from alula_kernel.types import DatasetOf, mismatch
-
-np = pytest.importorskip("numpy")
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "c": [0.5, 1.5, 2.5]})
 TYPES = [pd.DataFrame, pl.DataFrame, pl.LazyFrame, pa.Table, pa.RecordBatch, pa.RecordBatchReader]
@@ -528,7 +527,7 @@ def test_nested_in_other_types(round_trip, context):
 
 
 def test_pydantic(tmp_path):
-    pydantic = pytest.importorskip("pydantic")
+    import pydantic
 
     class Model(pydantic.BaseModel):
         data: DataFrame

@@ -6,15 +6,14 @@ import datetime as dt
 import decimal
 from typing import Annotated, Any
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alula_kernel.errors import ValueConversionError
-
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
-pa = pytest.importorskip("pyarrow")
 
 FORMATS = ["parquet", "csv", "arrow", "json"]
 BINARY = ["parquet", "arrow"]

@@ -84,7 +84,7 @@ def test_handlers_are_added_to_a_running_application(own, context):
 
 
 def test_a_new_format_for_a_class_that_is_known(own, context):
-    pa = pytest.importorskip("pyarrow")
+    import pyarrow as pa
 
     class Encoder(DataFrameEncoder[Any]):
         def encode(self, frame: Any, target: FrameTarget) -> Dataset:

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
+import polars as pl
 import pytest
 
 from alula import JSON, DataFrame, Directory, File, Pickle, kwtypes, task, workflow
 from alula_kernel.errors import UsageError
-
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
 
 calls: list[str] = []
 

@@ -86,8 +86,8 @@ def test_protobuf_messages(round_trip, converter, context, library):
 
 
 def test_estimators(round_trip, converter, context):
-    pytest.importorskip("joblib")
-    linear = pytest.importorskip("sklearn.linear_model")
+    import sklearn.linear_model as linear
+
     model = linear.LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
     found = round_trip(linear.LinearRegression, model, context)
     assert found.predict([[2.0]])[0] == pytest.approx(4.0)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from alula._data.columns import kwtypes
@@ -22,9 +24,6 @@ from alula_kernel.errors import StorageError
 from alula_kernel.literals import Blob, Dataset
 from alula_kernel.storage import Storage
 
-pd = pytest.importorskip("pandas")
-pa = pytest.importorskip("pyarrow")
-
 FRAME = pd.DataFrame({"a": range(1000), "b": [f"row {n}" for n in range(1000)]})
 
 # botocore and its like use what Python has deprecated; that is not ours to mend.
@@ -33,8 +32,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    server_module = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
+    import moto.server as server_module
+
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -176,8 +175,9 @@ def test_s3_frames(s3, converter, form):
     assert narrow.column_names == ["b"]
     pieces = converter(DataFrame).to_python(literal, s3).open(pa.Table).iter()
     assert sum(len(piece) for piece in pieces) == len(FRAME)
-    polars = pytest.importorskip("polars")
-    assert converter(polars.LazyFrame).to_python(literal, s3).select("a").collect().height == len(FRAME)
+    import polars as pl
+
+    assert converter(pl.LazyFrame).to_python(literal, s3).select("a").collect().height == len(FRAME)
 
 
 # --- HTTP ---
@@ -185,7 +185,6 @@ def test_s3_frames(s3, converter, form):
 
 @pytest.fixture
 def web(tmp_path: Path) -> Path:
-    pytest.importorskip("aiohttp")
     folder = tmp_path / "web"
     folder.mkdir()
     (folder / "x.csv").write_text("a,b\n1,2\n")

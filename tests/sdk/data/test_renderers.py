@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from alula._data.dataframe import DataFrame
 from alula._data.renderers import ArrowRenderer, Renderer, TopFrameRenderer
-
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
-pa = pytest.importorskip("pyarrow")
 
 FRAME = pd.DataFrame({"<a>": ["<script>alert(1)</script>", None, '"&'], "n": [1, 2, 3]})
 KINDS = {

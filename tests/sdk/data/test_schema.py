@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from alula import current_app
@@ -9,9 +11,6 @@ from alula._data.schema import Schema
 from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Column
 from alula_kernel.types import DatasetOf
-
-pd = pytest.importorskip("pandas")
-pa = pytest.importorskip("pyarrow")
 
 FRAME = pd.DataFrame({"x": [1, 2], "y": ["a", "b"]})
 

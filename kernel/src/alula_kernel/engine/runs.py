@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import ActionError
 from ..literals import Literal
+from ..processes import ProcessId
 from ..specs import EntityId, Interface
 from .actions import RunOptions
 from .phases import Phase
@@ -57,30 +58,15 @@ class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def this_process() -> str:
     """Name this process so that another can tell whether it still lives: host, id, and when it started, if known."""
-    return f"{os.uname().nodename}:{os.getpid()}:{_start_of(os.getpid())}"
+    own = ProcessId.own()
+    return f"{os.uname().nodename}:{own.pid}:{own.started or ''}"
 
 
 def process_lives(process: str) -> bool:
     """Tell whether a process still runs, by its name from `this_process`; one of another machine is taken to."""
     host, _, rest = process.partition(":")
-    pid, _, start = rest.partition(":")
+    pid, _, started = rest.partition(":")
     if host != os.uname().nodename or not pid.isdigit():
         return bool(process)
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return not start or _start_of(int(pid)) == start
-
-
-def _start_of(pid: int) -> str:
-    """Return when a process started, in the kernel's own count; empty where the system does not tell, or it is dead."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name of the program, in parentheses, may hold spaces; the start is the 20th field after it (proc(5)).
-            fields = file.read().rpartition(b")")[2].split()
-    except (OSError, IndexError):
-        return ""
-    return "" if fields[0] == b"Z" else fields[19].decode()
+    known = ProcessId(int(pid), int(started)) if started.isdigit() else ProcessId.of(int(pid))
+    return known.alive

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from alula_kernel.builtin.process.processes import ProcessId, signal_name
 from alula_kernel.contracts import (
     CANCELLED,
     LOST,
@@ -28,6 +27,7 @@ from alula_kernel.contracts import (
     TaskExecutor,
 )
 from alula_kernel.errors import MAX_MESSAGE_CHARS, ActionError, MissingDependencyError, UsageError
+from alula_kernel.processes import ProcessId, signal_name
 from alula_kernel.specs import TaskSpec
 from alula_kernel.worker_protocol import load_outcome, store_attempt
 

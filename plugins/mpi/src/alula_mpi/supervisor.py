@@ -12,7 +12,7 @@ import sys
 import time
 from types import FrameType
 
-from alula_kernel.builtin.process.processes import ProcessId
+from alula_kernel.processes import ProcessId
 
 from .folder import TIMEOUT, JobEnd, JobFolder
 

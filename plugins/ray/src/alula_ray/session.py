@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from alula_kernel.builtin.process.processes import ProcessId
 from alula_kernel.errors import AlulaError, NonRecoverableError
+from alula_kernel.processes import ProcessId
 from alula_kernel.quantities import parse_quantity
 
 IN_JOB = "ALULA_RAY_JOB"

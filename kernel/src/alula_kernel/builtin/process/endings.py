@@ -18,9 +18,9 @@ from ...contracts import (
     Outcome,
 )
 from ...errors import ActionError
+from ...processes import signal_name
 from ...quantities import format_bytes
 from .files import CANCELLED_STOP, MEMORY_STOP, TIMEOUT_STOP, AttemptFiles, ExitRecord
-from .processes import signal_name
 
 # Sent by who runs the machine, and not caused by what the code did.
 _FROM_OUTSIDE = frozenset({"SIGTERM", "SIGHUP", "SIGINT"})

@@ -26,9 +26,9 @@ from ...specs import ReuseSpec, TaskSpec
 from .admission import Admission, Machine, Need
 
 if TYPE_CHECKING:
+    from ...processes import ProcessId
     from .files import AttemptFiles
     from .pools import FreshPlace, Pool
-    from .processes import ProcessId
     from .running import Place, Running
     from .templates import TemplateKey, Templates
 
@@ -244,7 +244,7 @@ class ProcessExecutor(TaskExecutor):
 
     def _own_id(self) -> str:
         if not self._engine:
-            from .processes import ProcessId
+            from ...processes import ProcessId
 
             self._engine = str(ProcessId.own())
         return self._engine
@@ -358,7 +358,7 @@ class _Plan:
 
 def _submitter(handle: Handle) -> ProcessId:
     """Return the engine that submitted an attempt; one that is gone if the handle does not tell."""
-    from .processes import ProcessId
+    from ...processes import ProcessId
 
     return ProcessId.parse(handle["engine"]) or ProcessId(0, 1)
 

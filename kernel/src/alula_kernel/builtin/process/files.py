@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...contracts import Attempt, Outcome
-from .processes import ProcessId
+from ...processes import ProcessId
 
 if TYPE_CHECKING:
     from collections.abc import Callable

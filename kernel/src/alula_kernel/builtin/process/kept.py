@@ -15,10 +15,10 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
+from ...processes import ProcessId
 from ...worker_protocol import Ended, OpenCalls
 from .files import AttemptFiles
 from .orders import Keep, Order, RunOnce, receive_order
-from .processes import ProcessId
 from .worker import (
     Worker,
     begin,

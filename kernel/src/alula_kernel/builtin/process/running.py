@@ -22,6 +22,7 @@ from ...contracts import (
     depth_of,
 )
 from ...errors import MAX_MESSAGE_CHARS, ActionError
+from ...processes import ProcessId
 from ...worker_protocol import (
     Answer,
     BeginTrace,
@@ -40,7 +41,6 @@ from .channel import Channel
 from .endings import outcome_of, timeout_stop
 from .files import AttemptFiles
 from .orders import RunOnce
-from .processes import ProcessId
 
 _TRIES = 4
 _BUSY_SECONDS = 0.005

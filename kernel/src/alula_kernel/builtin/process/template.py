@@ -21,10 +21,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from ...processes import ProcessId, thread_count, tree_memory_bytes
 from .endings import memory_stop, timeout_stop
 from .files import AttemptFiles, ExitRecord
 from .orders import Keep, RunOnce, Setup, receive_order
-from .processes import ProcessId, thread_count, tree_memory_bytes
 from .worker import MAXRSS_BYTES, Worker, carry_out, order_text
 
 SAMPLE_SECONDS = 0.025

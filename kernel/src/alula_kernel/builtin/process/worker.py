@@ -15,12 +15,12 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from ...contracts import OUT_OF_MEMORY, USER_FAILURE, Attempt, CodeReference, Outcome
+from ...processes import ProcessId, data_bytes
 from ...specs import TaskSpec
 from ...worker_protocol import LENGTH_BYTES, Begin, Ended, Message, Taken, decode_message, encode_message
 from .endings import out_of_memory
 from .files import AttemptFiles, Claim, in_folder
 from .orders import Order, RunOnce, decode_order, encode_order, receive_exactly
-from .processes import ProcessId, data_bytes
 
 _SPARE_BYTES = 256 * 1024 * 1024
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -56,9 +56,9 @@ class Worker(ABC):
             stream_out: Where its calls go to.
         """
 
+    @abstractmethod
     async def run_attempt_async(self, attempt: Attempt, stream_in: BinaryIO, stream_out: BinaryIO) -> Outcome:
         """Run one attempt of a coroutine function in the running event loop, beside others."""
-        raise NotImplementedError
 
 
 def worker_main(arguments: Sequence[str], worker: Worker) -> NoReturn:
