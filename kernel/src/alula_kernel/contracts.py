@@ -530,6 +530,7 @@ class TaskExecutor(ABC):
         task_types: Task types that it runs when nothing else is asked for.
         enforces_timeout: Whether it stops an attempt at `Attempt.timeout_seconds` by itself; if not, the engine cancels.
         needs_event_loop: Whether `submit` and `wait` may use asyncio at once; if not, they ask the controller first.
+        submits_at_once: Whether `submit` never waits for anything, so that an abort cannot come in between.
         survives_engine: Whether attempts go on when the process that submitted them dies, so that their handles are worth
             being stored. If not, an engine that takes over takes them for lost without asking.
         remote: Whether attempts may run on another machine, to which the code of their tasks has to be sent.
@@ -539,6 +540,7 @@ class TaskExecutor(ABC):
     task_types: Sequence[str] = ()
     enforces_timeout: bool = False
     needs_event_loop: bool = True
+    submits_at_once: bool = False
     survives_engine: bool = True
     remote: bool = False
 

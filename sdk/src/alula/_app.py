@@ -342,6 +342,7 @@ class LazyStorage:
 
 
 _current: App | None = None
+_current_variables: tuple[str | None, ...] = ()
 _current_lock = threading.Lock()
 
 
@@ -350,9 +351,9 @@ def current_app() -> App:
 
     It is made anew when the settings in the environment have changed, as tests do.
     """
-    global _current
-    app = _current
-    if app is not None and app.settings == Settings.from_environment():
+    global _current, _current_variables
+    app, variables = _current, Settings.variables()
+    if app is not None and variables == _current_variables:
         return app
     with _current_lock:
         settings = Settings.from_environment()
@@ -360,4 +361,5 @@ def current_app() -> App:
             if _current is not None:
                 _current.close()
             _current = App(settings)
+        _current_variables = variables
         return _current

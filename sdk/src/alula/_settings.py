@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_CACHE = "sqlite"
 """Name of the cache that is used if no other is chosen."""
 
+_VARIABLES = ("ALULA_HOME", "HOME", "ALULA_DATA", "ALULA_CACHE", "ALULA_PROJECT", "ALULA_DOMAIN")
+
 
 class Settings(msgspec.Struct, frozen=True):
     """Settings of one application object.
@@ -52,6 +54,11 @@ class Settings(msgspec.Struct, frozen=True):
             project=os.environ.get("ALULA_PROJECT", "default"),
             domain=os.environ.get("ALULA_DOMAIN", "development"),
         )
+
+    @staticmethod
+    def variables() -> tuple[str | None, ...]:
+        """Return the environment variables on which `from_environment` depends, which takes longer."""
+        return tuple(map(os.environ.get, _VARIABLES))
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables from which another process reads these settings."""

@@ -12,7 +12,7 @@ from alula_kernel.specs import TaskSpec
 from ._app import current_app
 from ._worker_channel import Channel, ChannelController, EngineGoneError
 from ._worker_code import loading_failure
-from .worker import controller_over, load_code, run_attempt, task_of, with_entities
+from .worker import attempt_in, controller_over, load_code, task_of, with_entities
 
 
 class ProcessWorker(Worker):
@@ -32,10 +32,10 @@ class ProcessWorker(Worker):
 
     def run_attempt(self, attempt: Attempt, stream_in: BinaryIO, stream_out: BinaryIO) -> Outcome:
         # Who runs alone in its process is stopped by signals.
-        channel = Channel(stream_in, stream_out, None)
-        controller = controller_over(channel, current_app())
+        app, channel = current_app(), Channel(stream_in, stream_out, None)
+        controller = controller_over(channel, app)
         try:
-            return _unless_gone(run_attempt(attempt, controller), controller)
+            return _unless_gone(attempt_in(app, attempt, controller), controller)
         except EngineGoneError:
             return _engine_gone()
         finally:

@@ -77,7 +77,11 @@ def run_attempt(attempt: Attempt, controller: Controller | None = None) -> Outco
         KeyboardInterrupt: The attempt was interrupted from outside.
         EngineGoneError: The controller's channel was closed while a call waited.
     """
-    app = current_app()
+    return attempt_in(current_app(), attempt, controller)
+
+
+def attempt_in(app: App, attempt: Attempt, controller: Controller | None = None) -> Outcome:
+    """Run an attempt as `run_attempt` does, in an application that the caller has at hand."""
     from ._body import attempt_environment
 
     with attempt_environment(attempt):  # modules of the user's may look at it when they are imported
@@ -183,7 +187,7 @@ def serve(stream_in: BinaryIO, stream_out: BinaryIO) -> int:
             controller = controller_over(channel, app)
             try:
                 with signals.attempt():
-                    outcome = run_attempt(attempt, controller)
+                    outcome = attempt_in(app, attempt, controller)
             except EngineGoneError:
                 return FAILED
             except AttemptStopped as stopped:

@@ -409,7 +409,7 @@ def test_a_place_that_becomes_usable(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_cache_that_may_only_be_read() -> None:
     script = """
-        import sqlite3  # now, because the new user may not be allowed to read the standard library
+        import fcntl, sqlite3  # now, because the new user may not be allowed to read the standard library
         if os.getuid() == 0:
             os.setgroups([])
             os.setgid(65534)

@@ -87,6 +87,14 @@ def talk_and_wait(path: str) -> None:
     print("after")
 
 
+def redirect() -> None:
+    print("before", flush=True)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    print("nowhere")
+
+
 def ignore_term(path: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     note_and_wait(path)

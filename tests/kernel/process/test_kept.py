@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,53 @@ def test_each_attempt_has_its_log(world: Any) -> None:
         return logs
 
     assert world.run(scenario()) == [b"attempt 0\n", b"attempt 1\n", b"attempt 2\n"]
+
+
+def test_the_log_of_an_attempt_that_runs(world: Any, tmp_path: Path) -> None:
+    """It is in the worker's files as long as the attempt runs, and readers do not notice that it moves."""
+
+    async def scenario() -> list[bytes]:
+        await world.finish("remember", {"number": 0}, **kept())
+        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")}, **kept())
+        pieces = []
+        async for piece in world.executor.logs(handle):
+            pieces.append(piece)
+            (tmp_path / "go").write_text("")
+        return pieces
+
+    assert world.run(scenario()) == [b"before\n", b"after\n"]
+
+
+def test_the_log_of_an_attempt_with_which_the_worker_died(world: Any, tmp_path: Path) -> None:
+    async def scenario() -> tuple[bytes, bytes, bytes]:
+        silent = await world.submit("add", {"a": 1, "b": 2}, **kept())
+        await world.executor.wait(silent)
+        pid = value(await world.finish("pid", **kept()))
+        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")}, **kept())
+        async for _ in world.executor.logs(handle):
+            os.kill(pid, signal.SIGKILL)
+        outcome = await world.executor.wait(handle)
+        assert outcome.kind == SYSTEM_FAILURE
+        (tmp_path / "go").write_text("")
+        after = await world.submit("remember", {"number": 1}, **kept())
+        await world.executor.wait(after)
+        return await world.log(silent), await world.log(handle), await world.log(after)
+
+    assert world.run(scenario()) == (b"", b"before\n", b"attempt 1\n")
+
+
+def test_output_that_the_code_sent_elsewhere(world: Any) -> None:
+    """Another attempt prints to its own log again, whatever the one before has done to the descriptors."""
+
+    async def scenario() -> list[bytes]:
+        logs = []
+        for name, inputs in (("redirect", {}), ("remember", {"number": 1})):
+            handle = await world.submit(name, inputs, **kept())
+            await world.executor.wait(handle)
+            logs.append(await world.log(handle))
+        return logs
+
+    assert world.run(scenario()) == [b"before\n", b"attempt 1\n"]
 
 
 def test_tenants_are_apart(world: Any) -> None:

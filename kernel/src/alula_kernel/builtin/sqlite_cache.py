@@ -327,16 +327,12 @@ class SqliteCache(Cache):
         if time.monotonic() < self._retry_at:
             raise _Unusable
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        # Looked up before the file is opened: if another process puts a fresh one in its place meanwhile, what is damaged
-        # here is not that one.
-        before = inode_of(self.path)
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
-        )
-        self._connection = connection
-        self._inode = before or inode_of(self.path)
-        self._prepare(connection)
-        self._inode = inode_of(self.path)
+        with between_processes(self.path):
+            connection = self._connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
+            )
+            self._inode = inode_of(self.path)
+            self._prepare(connection)
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -344,9 +340,7 @@ class SqliteCache(Cache):
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -16384")  # KiB; taken only as it fills
         if self._is_new(connection):
-            with between_processes(self.path):
-                if self._is_new(connection):
-                    self._create_tables(connection)
+            self._create_tables(connection)
         if self._identity(connection) != (_APPLICATION_ID, _SCHEMA_VERSION):
             self._disconnect()
             self._retry_at = float("inf")

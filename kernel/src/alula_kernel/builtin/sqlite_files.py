@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Protocol
 
 
@@ -21,11 +21,16 @@ def inode_of(path: str) -> int:
 
 @contextmanager
 def between_processes(path: str) -> Iterator[None]:
-    """Let one process at a time create or replace the file."""
+    """Let one process at a time open, create or replace the file.
+
+    SQLite finds the log of a database by its name: who read a file for the first time while another took its place would
+    see the log of that other one. In a folder that cannot be written nobody replaces it.
+    """
     import fcntl
 
-    with open(f"{path}.lock", "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with suppress(OSError):
+            fcntl.flock(stack.enter_context(open(f"{path}.lock", "wb")), fcntl.LOCK_EX)
         yield
 
 

@@ -399,6 +399,8 @@ class TaskRun:
     async def _submit_to_the_end(self, attempt: Attempt, controller: ActionController) -> Handle:
         """Submit an attempt; an abort meanwhile waits for the handle, without which the attempt could not be stopped."""
         await become_task(self.stepper)
+        if self.executor.submits_at_once:
+            return await self.executor.submit(attempt, controller)
         import asyncio
 
         submitting = asyncio.ensure_future(self.executor.submit(attempt, controller))

@@ -457,24 +457,21 @@ class SqliteStore(Store):
         import sqlite3
 
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        # Looked up before the file is opened: if another process puts a fresh one in its place meanwhile, what is damaged
-        # here is not that one.
-        self._inode = inode_of(self.path)
-        if not self._inode:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = self._connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        version = _version(connection)
-        if version == 0:
-            with between_processes(self.path):
-                if _version(connection) == 0:
-                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                    connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                    statements = [*_SCHEMA.split(";"), f"PRAGMA user_version = {_SCHEMA_VERSION}"]
-                    _in_transaction(connection, lambda: [connection.execute(statement) for statement in statements])
+        with between_processes(self.path):
+            if not os.path.exists(self.path):
+                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._inode = inode_of(self.path)
+            connection = self._connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            version = _version(connection)
+            if version == 0:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                statements = [*_SCHEMA.split(";"), f"PRAGMA user_version = {_SCHEMA_VERSION}"]
+                _in_transaction(connection, lambda: [connection.execute(statement) for statement in statements])
                 version = _version(connection)
-        return version
+            return version
 
     def _replace(self, reason: str, label: str) -> None:
         """Put the database aside."""

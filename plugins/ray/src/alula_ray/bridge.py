@@ -21,6 +21,8 @@ from .messages import Reply, Request, UnreachableError, VersionError, encode, re
 NAMESPACE = "alula"
 
 _CONNECT_SECONDS = 5.0
+_TRIES = 5
+_RETRY_SECONDS = 1.0
 _PULSE_SECONDS = 3.0
 _PULSES = 5
 _LINGER_SECONDS = 0.5
@@ -113,8 +115,6 @@ class Bridge:
         if not self._connected:
             import logging
 
-            import ray
-
             await self._knock()
             settings: dict[str, Any] = {
                 "namespace": NAMESPACE,
@@ -129,7 +129,7 @@ class Bridge:
                     context = start_local(self._folder.enter_context(local_folder()), **settings)
                     self._connected = f"local://{context.address_info['gcs_address']}"
                 else:
-                    ray.init(self.address.removeprefix("local://"), **settings)
+                    await _initialized(self.address.removeprefix("local://"), settings)
                     self._connected = self.address
                     if not self._watches:
                         self.in_background(self._watch())
@@ -380,6 +380,28 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
     "submit_job": Bridge.submit_job,
     "wait": Bridge.wait,
 }
+
+
+async def _initialized(address: str, settings: Mapping[str, Any]) -> None:
+    """Connect Ray to a cluster. One that answers, and could not start what serves this client, is asked again.
+
+    Ray Client forks a server for each client from a process with many threads, and now and then the fork does not live.
+
+    Raises:
+        ConnectionError: It did not come off.
+    """
+    import ray
+
+    for left in reversed(range(_TRIES)):
+        try:
+            ray.init(address, **settings)
+        except ConnectionAbortedError:
+            if not left:
+                raise
+            ray.shutdown()
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _translated(failure: Exception) -> Exception:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .templates import TemplateKey, Templates
 
 _LOG_PAUSE_SECONDS = 0.05
-_PIECE_BYTES = 1 << 16
 _KEPT_PLANS = 256
 
 
@@ -54,6 +53,7 @@ class ProcessExecutor(TaskExecutor):
 
     name = "process"
     enforces_timeout = True
+    submits_at_once = True
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class ProcessExecutor(TaskExecutor):
 
         running = self._running.get(handle["files"])
         if running is not None and running.loop is asyncio.get_running_loop():
-            return await asyncio.shield(running.done)
+            return await running.wait()
         return await follow(self._files(handle), self._root, _submitter(handle))
 
     async def cancel(self, handle: Handle) -> None:
@@ -289,12 +289,12 @@ class ProcessExecutor(TaskExecutor):
         from .endings import outcome_of
 
         files = self._files(handle)
-        paths, offsets = (files.stdout, files.stderr), [0, 0]
+        offsets = [0, 0]
         while True:
             ended = not follow or outcome_of(files, self._root) is not None
-            for number, path in enumerate(paths):
-                while piece := _read_from(path, offsets[number]):
-                    offsets[number] += len(piece)
+            for error in (False, True):
+                while piece := files.read_log(error, offsets[error], self._root):
+                    offsets[error] += len(piece)
                     yield piece
             if ended or not (files.begun or _submitter(handle).alive):
                 return
@@ -314,8 +314,10 @@ class ProcessExecutor(TaskExecutor):
         self._pools.clear()
         self._plans.clear()
         for running in list(self._running.values()):
+            if running.outcome is not None:
+                continue
             claim = running.files.claim()
-            running.let_go()
+            running.abandon()
             if claim is not None and not self._children_survive:
                 claim.process.signal_group(signal.SIGKILL)
         self._templates.close(wait=not self._children_survive)
@@ -381,12 +383,3 @@ def _refuse(files: AttemptFiles, problem: UsageError) -> None:
 def _shares_process(running: Running) -> bool:
     reuse = running.attempt.task.reuse
     return reuse is not None and reuse.concurrency > 1
-
-
-def _read_from(path: str, offset: int) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            return file.read(_PIECE_BYTES)
-    except FileNotFoundError:
-        return b""

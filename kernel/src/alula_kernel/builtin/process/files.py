@@ -9,15 +9,17 @@ instance ``<home>/attempts/default/development/<run>/a0.n3-1``, and these ends:
 ``.stop``
     The same, and says why the attempt is to be stopped; the first reason counts.
 ``.out``, ``.err``
-    What it prints. Files that stayed empty are removed at the end.
+    What it prints. Files that stayed empty are removed at the end. A kept worker has such files of its own, and gives them
+    to its attempt before that has an outcome, if anything is in them.
 ``.outcome``
-    How it ended, by its own account.
+    How it ended, by its own account. It is written in one go, and nobody can read it before it is whole.
 ``.exit.json``
     How its process ended, by the account of the template that waited for it; only if the process did not say so itself.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -36,6 +38,7 @@ TIMEOUT_STOP = "timeout"
 MEMORY_STOP = "memory"
 
 _NOBODY = "nobody"
+_PIECE_BYTES = 1 << 16
 _SAFE = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,99}")
 _outcomes: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
 
@@ -175,15 +178,42 @@ class AttemptFiles:
         """Path of what it writes to standard error."""
         return f"{self.base}.err"
 
+    def read_log(self, error: bool, offset: int, root: str) -> bytes:
+        """Read a piece of what it prints.
+
+        Args:
+            error: Whether it is what goes to standard error.
+            offset: Where to begin, in bytes.
+            root: Folder of all attempts.
+
+        Returns:
+            The piece; empty if there is nothing more now.
+        """
+        found = _read_piece(self.stderr if error else self.stdout, offset)
+        if found is not None:
+            return found
+        claim = self.claim()
+        if claim is None or not claim.files:
+            return b""
+        of_worker = AttemptFiles(f"{root}/{claim.files}")
+        found = _read_piece(of_worker.stderr if error else of_worker.stdout, offset)
+        # With an outcome the worker may have gone on to another attempt, and the files of this one are its own.
+        return b"" if found is None or self.has_outcome else found
+
 
 def files_name(attempt: Attempt) -> str:
     """Return where the files of an attempt are, relative to the folder of all attempts."""
     run, _, rest = attempt.id.partition("/")
     action, _, number = rest.partition("/")
-    # A run of the same name may have been there before, and was forgotten; what it left is not this one's.
-    begun = f".{round(attempt.run_started_at * 1e6):x}" if attempt.run_started_at else ""
-    folder = "/".join([_safe(attempt.project), _safe(attempt.domain), f"{_safe(run)}{begun}"])
+    folder = _folder_name(attempt.project, attempt.domain, run, attempt.run_started_at)
     return f"{folder}/{_safe(action)}-{_safe(number)}"
+
+
+@functools.lru_cache
+def _folder_name(project: str, domain: str, run: str, started_at: float) -> str:
+    # A run of the same name may have been there before, and was forgotten; what it left is not this one's.
+    begun = f".{round(started_at * 1e6):x}" if started_at else ""
+    return "/".join([_safe(project), _safe(domain), f"{_safe(run)}{begun}"])
 
 
 def _safe(text: str) -> str:
@@ -216,13 +246,18 @@ def _read_link(path: str) -> str:
 
 
 def _write(path: str, data: bytes) -> None:
-    def write(temporary: str) -> None:
-        with open(temporary, "wb", buffering=0) as file:
-            file.write(data)
+    """Write a file of which only the whole can be decoded."""
 
-    temporary = f"{path}.{os.getpid()}"
-    in_folder(temporary, write)
-    os.rename(temporary, path)
+    def write(path: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
+        finally:
+            os.close(descriptor)
+
+    in_folder(path, write)
 
 
 def _read(path: str) -> bytes:
@@ -231,3 +266,13 @@ def _read(path: str) -> bytes:
             return file.read()
     except FileNotFoundError:
         return b""
+
+
+def _read_piece(path: str, offset: int) -> bytes | None:
+    """Read a part of a file; None if there is no such file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(_PIECE_BYTES)
+    except FileNotFoundError:
+        return None

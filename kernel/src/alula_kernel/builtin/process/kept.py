@@ -20,12 +20,12 @@ from ...worker_protocol import Ended, OpenCalls
 from .files import AttemptFiles
 from .orders import Keep, Order, RunOnce, receive_order
 from .worker import (
+    Logs,
     Worker,
     begin,
     cpu_seconds,
     hang_up,
     limit_memory,
-    open_logs,
     run_one,
     send,
     show_gpus,
@@ -51,8 +51,8 @@ def keep_running(order: Order, link: socket.socket, worker: Worker, root: str, t
     limit_memory(order.memory_limit_bytes)
     show_gpus(order.gpus)
     files = AttemptFiles(f"{root}/{order.files}")
-    open_logs(files)
-    baseline = _Baseline(f"{files.base}.tmp")
+    logs = Logs(files)
+    baseline = _Baseline(f"{files.base}.tmp", logs)
     try:
         if order.concurrency > 1:
             import asyncio
@@ -69,11 +69,12 @@ def keep_running(order: Order, link: socket.socket, worker: Worker, root: str, t
             assert isinstance(run, RunOnce)
             calls = _Calls(link)
             streams = cast("BinaryIO", _CallStream(calls, 0)), cast("BinaryIO", _CallStream(calls, 1))
-            contextvars.Context().run(run_one, run, link, worker, root, template, order.files, streams)
+            contextvars.Context().run(run_one, run, link, worker, root, template, order.files, streams, logs)
             calls.close()
             baseline.restore()
     finally:
         shutil.rmtree(baseline.temporary, ignore_errors=True)
+        logs.give_to(files)
 
 
 class _Calls:
@@ -136,9 +137,10 @@ class _Baseline:
 
     Args:
         temporary: Folder for the temporary files of attempts.
+        logs: Where the process prints to.
     """
 
-    def __init__(self, temporary: str) -> None:
+    def __init__(self, temporary: str, logs: Logs) -> None:
         os.makedirs(temporary, exist_ok=True)
         self.temporary = temporary
         os.environ["TMPDIR"] = temporary
@@ -150,7 +152,7 @@ class _Baseline:
         self._folder = os.getcwd()
         self._mask = os.umask(0)
         os.umask(self._mask)
-        self._outputs = (os.dup(1), os.dup(2))
+        self._logs = logs
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._path = list(sys.path)
         self._arguments = list(sys.argv)
@@ -166,8 +168,7 @@ class _Baseline:
         os.chdir(self._folder)
         os.umask(self._mask)
         sys.stdin, sys.stdout, sys.stderr = self._streams
-        for number, descriptor in zip((1, 2), self._outputs, strict=True):
-            os.dup2(descriptor, number)
+        self._logs.redirect()
         sys.path[:] = self._path
         sys.argv[:] = self._arguments
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -328,7 +329,7 @@ class _Together:
         stream_in, stream_out = channel.makefile("rb"), channel.makefile("wb")
         with _printed_to(files):
             outcome = await self._worker.run_attempt_async(attempt, stream_in, stream_out)
-        outcome = with_usage(outcome, before, run.memory_limit_bytes)
-        files.write_outcome(outcome)
+            outcome = with_usage(outcome, before, run.memory_limit_bytes)
+            files.write_outcome(outcome)
         send(channel, Ended(outcome))
         hang_up(channel, stream_in, stream_out)

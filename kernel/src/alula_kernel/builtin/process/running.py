@@ -96,10 +96,10 @@ class Running:
         admission: Who lets it begin.
         need: What it needs.
         handle: How it is found again.
-        forget: Called when it has ended.
+        forget: Called when it has ended and that was told, or nobody is there any more to be told.
 
     Attributes:
-        done: Its outcome.
+        outcome: Its outcome; None before it has ended.
     """
 
     def __init__(
@@ -122,7 +122,8 @@ class Running:
         self.handle = handle
         self.need = need
         self.ticket = Ticket(need, self.granted, depth_of(attempt.action))
-        self.done: asyncio.Future[Outcome] = self.loop.create_future()
+        self.outcome: Outcome | None = None
+        self._listeners: list[asyncio.Future[None]] = []
         self._root = root
         self._admission = admission
         self._forget = forget
@@ -155,7 +156,7 @@ class Running:
 
     def enter(self, place: Place) -> None:
         """Queue up for the machine."""
-        if self.done.done():
+        if self.outcome is not None:
             place.leave(clean=True)
             return
         self._place = place
@@ -189,7 +190,7 @@ class Running:
             self._admission.leave(self.ticket)
 
     def _go_on(self) -> None:
-        if self.done.done():
+        if self.outcome is not None:
             self._admission.leave(self.ticket)
         elif self._returned is not None:
             if not self._returned.done():
@@ -198,7 +199,7 @@ class Running:
             self._begin()
 
     def _begin(self) -> None:
-        if self.done.done():
+        if self.outcome is not None:
             return
         self._tries += 1
         assert self._place is not None
@@ -281,7 +282,7 @@ class Running:
 
     def _hang_up(self) -> None:
         """Find out what the end of the channel means."""
-        if self.done.done():
+        if self.outcome is not None:
             return
         self.close_channel()
         if self.files.begun:
@@ -322,7 +323,7 @@ class Running:
                 answer = Answer(number, error=error)
         finally:
             self._waiting.discard(number)
-            returning = None if self._waiting or self.done.done() else self._come_back()
+            returning = None if self._waiting or self.outcome is not None else self._come_back()
             del self._calls[number]
         if returning is not None:
             await asyncio.shield(returning)
@@ -350,11 +351,26 @@ class Running:
 
     def finish(self, outcome: Outcome) -> None:
         """Note its outcome and release what it held."""
-        if self.done.done():
+        if self.outcome is not None:
             return
-        self.done.set_result(outcome)
+        self.outcome = outcome
         self._admission.leave(self.ticket)
         self.let_go()
+        if self._listeners:
+            self._forget(self)
+        for listener in self._listeners:
+            if not listener.done():
+                listener.set_result(None)
+
+    async def wait(self) -> Outcome:
+        """Wait for its outcome."""
+        if self.outcome is None:
+            listener = self.loop.create_future()
+            self._listeners.append(listener)
+            await listener
+        assert self.outcome is not None
+        self._forget(self)
+        return self.outcome
 
     def let_go(self) -> None:
         """Release what it holds in this process."""
@@ -367,12 +383,12 @@ class Running:
         if not self.loop.is_closed():
             for call in list(self._calls.values()):
                 call.cancel("the attempt that called it has ended")
-        self._forget(self)
 
     def abandon(self) -> None:
         """Release what it holds, since its event loop is closed and nobody waits for it any more."""
         self._admission.leave(self.ticket)
         self.let_go()
+        self._forget(self)
 
 
 async def follow(files: AttemptFiles, root: str, submitter: ProcessId | None = None) -> Outcome:

@@ -155,31 +155,55 @@ def show_gpus(gpus: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
 
 
-def open_logs(files: AttemptFiles) -> None:
-    """Let standard output and error go to the files of an attempt."""
-    for number, path in ((1, files.stdout), (2, files.stderr)):
+class Logs:
+    """The files to which standard output and error go.
 
-        def redirect(path: str, number: int = number) -> None:
-            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            os.dup2(opened, number)
-            os.close(opened)
+    Args:
+        files: Whose files they are.
+    """
 
-        in_folder(path, redirect)
+    def __init__(self, files: AttemptFiles) -> None:
+        self._files = files
+        self._opened = [_open_log(path) for path in (files.stdout, files.stderr)]
+        self.redirect()
+
+    def redirect(self) -> None:
+        """Let standard output and error go there."""
+        for number, descriptor in zip((1, 2), self._opened, strict=True):
+            os.dup2(descriptor, number)
+
+    def give_to(self, files: AttemptFiles) -> None:
+        """Bring out what was printed, and see to it that it is in the files of an attempt, and that no empty ones are."""
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):  # the disk is full, or the code closed it
+                pass
+        own = self._files
+        kept = own is not files
+        for index, (path, target) in enumerate(((own.stdout, files.stdout), (own.stderr, files.stderr))):
+            try:
+                if os.fstat(self._opened[index]).st_size == 0:
+                    if not kept:
+                        os.unlink(path)
+                elif kept:
+                    os.rename(path, target)
+                    os.close(self._opened[index])
+                    self._opened[index] = _open_log(path)
+                    os.dup2(self._opened[index], index + 1)
+            except OSError:  # the code removed it
+                pass
 
 
-def close_logs(files: AttemptFiles) -> None:
-    """Bring out what was printed, and remove the files in which nothing is."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # the disk is full, or the code closed it
-            pass
-    for number, path in ((1, files.stdout), (2, files.stderr)):
-        try:
-            if not os.fstat(number).st_size:
-                os.unlink(path)
-        except OSError:
-            pass
+def _open_log(path: str) -> int:
+    opened = -1
+
+    def open_it(path: str) -> None:
+        nonlocal opened
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    in_folder(path, open_it)
+    return opened
 
 
 def receive_attempt(channel: socket.socket) -> Attempt | None:
@@ -228,6 +252,7 @@ def run_one(
     template: ProcessId,
     own_files: str = "",
     streams: tuple[BinaryIO, BinaryIO] | None = None,
+    logs: Logs | None = None,
 ) -> None:
     """Run one attempt, unless it need not be run: claim it, run it, note its outcome, send that.
 
@@ -239,17 +264,19 @@ def run_one(
         template: Who waits for the end of this process.
         own_files: Beginning of the names of the files of this process, if it runs more than one attempt.
         streams: Where answers to its calls come from, and where the calls go to; the channel if they are not given.
+        logs: Where it prints to; files of its own if not given.
     """
     begun = begin(order, channel, root, template, own_files)
     if begun is None:
         return
     attempt, files = begun
     before = cpu_seconds()
-    open_logs(files)
+    if logs is None:
+        logs = Logs(files)
     stream_in, stream_out = streams or (channel.makefile("rb"), channel.makefile("wb"))
     outcome = with_usage(worker.run_attempt(attempt, stream_in, stream_out), before, order.memory_limit_bytes)
+    logs.give_to(files)
     files.write_outcome(outcome)
-    close_logs(files)
     send(channel, Ended(outcome))
 
 
