@@ -352,8 +352,9 @@ def current_app() -> App:
     It is made anew when the settings in the environment have changed, as tests do.
     """
     global _current, _current_variables
-    app, variables = _current, Settings.variables()
-    if app is not None and variables == _current_variables:
+    variables = Settings.variables()
+    # In this order: whoever makes another application sets it before its variables.
+    if variables == _current_variables and (app := _current) is not None:
         return app
     with _current_lock:
         settings = Settings.from_environment()
