@@ -27,7 +27,7 @@ HANG_SECONDS = 120.0
 
 
 def jobs(home: Path) -> list[JobFolder]:
-    return [JobFolder(str(path)) for path in sorted((home / "mpi").iterdir())]
+    return [JobFolder(str(path)) for path in sorted(home.glob("attempts/*/*/*/*.mpi"))]
 
 
 def alive(pid: int) -> bool:

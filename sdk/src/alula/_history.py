@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from alula_kernel.engine import Action, RunRecord, Store, StoreError
+from alula_kernel.attempt_folders import run_folder
+from alula_kernel.engine import ROOT_ACTION, Action, RunRecord, Store, StoreError
 from alula_kernel.engine.sqlite_store import SqliteStore
 from alula_kernel.errors import UnknownNameError
 
@@ -83,7 +85,7 @@ def actions_of(store: Store, record: RunRecord, warn: Callable[[str], None]) -> 
 
 
 def forget_runs(store: SqliteStore, names: Sequence[str]) -> None:
-    """Forget runs.
+    """Forget runs, and what executors of this machine keep of their attempts.
 
     Raises:
         UnknownNameError: There is no run of a name; none is forgotten then.
@@ -93,14 +95,28 @@ def forget_runs(store: SqliteStore, names: Sequence[str]) -> None:
         if name not in known:
             raise UnknownNameError.among("run", name, known)
     for name in names:
-        store.forget(name)
+        _forget(store, name)
+
+
+def _forget(store: SqliteStore, name: str) -> None:
+    try:
+        record, root = store.find_run(name), store.find(name, ROOT_ACTION)
+    except StoreError:  # it is damaged, and so nobody knows what was its own
+        record = root = None
+    store.forget(name)
+    if record is not None and root is not None:
+        import shutil
+
+        options = record.options
+        folder = run_folder(options.project, options.domain, name, root.created_at)
+        shutil.rmtree(os.path.join(os.path.dirname(store.path), "attempts", folder), ignore_errors=True)
 
 
 def clear_runs(store: SqliteStore) -> int:
     """Forget every run that is not under way, and return how many there were."""
     ended = [record.name for record in store.runs() if status_of(record) != "running"]
     for name in ended:
-        store.forget(name)
+        _forget(store, name)
     return len(ended)
 
 

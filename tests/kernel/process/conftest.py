@@ -17,9 +17,10 @@ from typing import Any, get_type_hints
 import msgspec
 import pytest
 
+from alula_kernel.attempt_folders import attempt_path
 from alula_kernel.builtin.process import ProcessExecutor
 from alula_kernel.builtin.process.admission import Machine
-from alula_kernel.builtin.process.files import AttemptFiles, files_name
+from alula_kernel.builtin.process.files import AttemptFiles
 from alula_kernel.contracts import Attempt, CodeReference, Controller, ExecutorContext, Handle, Outcome
 from alula_kernel.engine import Engine, MemoryStore, RunOptions, RunResult
 from alula_kernel.literals import Literal, Scalar
@@ -163,7 +164,7 @@ class World:
             time.sleep(0.01)
         process.returncode = 0  # who kills it waits for it
         if busy:
-            self._stuffed = [files_name(a) for a in stuffing]
+            self._stuffed = [attempt_path(a) for a in stuffing]
             while not all(AttemptFiles(f"{self.home}/attempts/{name}").begun for name in self._stuffed):
                 assert time.monotonic() < ends
                 time.sleep(0.01)

@@ -189,6 +189,19 @@ def test_clearing_asks_first(program: Run) -> None:
     assert program("runs", "list").out == ""
 
 
+def test_what_attempts_printed_goes_with_their_run(program: Run, write: Write, alula_home: Path) -> None:
+    write("talk.py", "from alula import task\n\n@task\ndef t() -> None:\n    print('a line')\n")
+    for name in ("first", "second", "first-2"):
+        assert program("run", "--executor", "process", "--name", name, "talk.py", "t").code == 0
+    assert "a line" in program("runs", "logs", "first").out
+    assert program("runs", "delete", "first").code == 0
+    left = [path.name.partition(".")[0] for path in (alula_home / "attempts/default/development").iterdir()]
+    assert sorted(left) == ["first-2", "second"]
+    assert "a line" in program("runs", "logs", "second").out
+    assert program("runs", "clear", "--yes").code == 0
+    assert list((alula_home / "attempts/default/development").iterdir()) == []
+
+
 def test_a_report_is_named(alula: Run, write: Write) -> None:
     write("rep.py", "from alula import task\n\n@task(enable_deck=True)\ndef t(x: int) -> int:\n    return x\n")
     assert alula("run", "rep.py", "t", "--x", "1").code == 0

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
-import re
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from alula_kernel.attempt_folders import attempt_path
 from alula_kernel.contracts import (
     CANCELLED,
     LOST,
@@ -88,8 +87,8 @@ class MPIExecutor(TaskExecutor):
         return await asyncio.to_thread(self._submit, attempt)
 
     def _submit(self, attempt: Attempt) -> Handle:
-        folder = JobFolder(self._path(attempt))
-        handle = {"folder": os.path.basename(folder.path)}
+        handle = {"folder": f"{attempt_path(attempt)}.mpi"}
+        folder = self._folder(handle)
         if folder.supervisor():
             return handle
         self.validate(attempt.task)
@@ -112,13 +111,8 @@ class MPIExecutor(TaskExecutor):
             time.sleep(_FIRST_POLL_SECONDS)
         return handle
 
-    def _path(self, attempt: Attempt) -> str:
-        readable = re.sub(r"[^A-Za-z0-9_.-]", "-", attempt.id)[-60:]
-        digest = hashlib.sha256(attempt.identity.encode()).hexdigest()[:16]
-        return os.path.join(self.context.home, "mpi", f"{readable}-{digest}")
-
     def _folder(self, handle: Handle) -> JobFolder:
-        return JobFolder(os.path.join(self.context.home, "mpi", os.path.basename(handle["folder"])))
+        return JobFolder(f"{self.context.home}/attempts/{handle['folder']}")
 
     async def wait(self, handle: Handle) -> Outcome:
         import asyncio

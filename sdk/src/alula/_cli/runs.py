@@ -125,7 +125,7 @@ def logs_command(name: str, action: str, attempt: int | None, follow: bool, outp
 @group.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def delete(names: tuple[str, ...]) -> None:
-    """Forget runs. What they stored and cached stays."""
+    """Forget runs, with what their attempts printed. What they stored and cached stays."""
     with history() as opened:
         forget_runs(opened, names)
     say(f"forgot {_runs(len(names))}")
@@ -134,7 +134,7 @@ def delete(names: tuple[str, ...]) -> None:
 @group.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(yes: bool) -> None:
-    """Forget every run that is not under way. What they stored and cached stays."""
+    """Forget every run that is not under way, with what attempts printed. What they stored and cached stays."""
     with history() as opened:
         count = sum(status_of(record) != "running" for record in opened.runs())
         if count and not yes:

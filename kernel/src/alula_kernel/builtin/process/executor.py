@@ -108,10 +108,11 @@ class ProcessExecutor(TaskExecutor):
         return need
 
     async def submit(self, attempt: Attempt, controller: Controller) -> Handle:
-        from .files import AttemptFiles, files_name
+        from ...attempt_folders import attempt_path
+        from .files import AttemptFiles
         from .running import Running
 
-        name = files_name(attempt)
+        name = attempt_path(attempt)
         running = self._running.get(name)
         if running is not None:
             return running.handle

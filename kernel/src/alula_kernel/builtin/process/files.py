@@ -19,15 +19,12 @@ instance ``<home>/attempts/default/development/<run>/a0.n3-1``, and these ends:
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...contracts import Attempt, Outcome
+from ...contracts import Outcome
 from ...processes import ProcessId
 
 if TYPE_CHECKING:
@@ -39,7 +36,6 @@ MEMORY_STOP = "memory"
 
 _NOBODY = "nobody"
 _PIECE_BYTES = 1 << 16
-_SAFE = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,99}")
 _outcomes: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
 
 
@@ -199,26 +195,6 @@ class AttemptFiles:
         found = _read_piece(of_worker.stderr if error else of_worker.stdout, offset)
         # With an outcome the worker may have gone on to another attempt, and the files of this one are its own.
         return b"" if found is None or self.has_outcome else found
-
-
-def files_name(attempt: Attempt) -> str:
-    """Return where the files of an attempt are, relative to the folder of all attempts."""
-    run, _, rest = attempt.id.partition("/")
-    action, _, number = rest.partition("/")
-    folder = _folder_name(attempt.project, attempt.domain, run, attempt.run_started_at)
-    return f"{folder}/{_safe(action)}-{_safe(number)}"
-
-
-@functools.lru_cache
-def _folder_name(project: str, domain: str, run: str, started_at: float) -> str:
-    # A run of the same name may have been there before, and was forgotten; what it left is not this one's.
-    begun = f".{round(started_at * 1e6):x}" if started_at else ""
-    return "/".join([_safe(project), _safe(domain), f"{_safe(run)}{begun}"])
-
-
-def _safe(text: str) -> str:
-    """Return a text that can be the name of a file: itself, or its hash."""
-    return text if _SAFE.fullmatch(text) else hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def in_folder(path: str, action: Callable[[str], None]) -> None:

@@ -21,6 +21,8 @@ from .templates import Template, TemplateGoneError, TemplateKey, Templates
 
 _Turn = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Seat]"]
 _count = itertools.count(1)
+_TEMPLATES = 3
+"""Templates that may be gone when an attempt is given to them, before it is told that none can be had."""
 KEPT_FOLDER = ".kept"
 """Folder of the files of kept workers, in the folder of all attempts; no project is called so."""
 
@@ -56,12 +58,14 @@ class FreshPlace:
             BlockingIOError: It is behind; try again soon.
             OSError: It cannot be started.
         """
-        while True:
+        for left in reversed(range(_TEMPLATES)):
             template = self._template = self._templates.get(self.key)
             try:
                 template.send(order, self._task, remote)
             except TemplateGoneError:
                 self._templates.discard(template)
+                if not left:
+                    raise
             else:
                 return
 

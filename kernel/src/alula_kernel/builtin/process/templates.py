@@ -18,7 +18,7 @@ _END_SECONDS = 10.0
 _TAIL_BYTES = 2_000
 
 
-class TemplateGoneError(Exception):
+class TemplateGoneError(OSError):
     """A template does not take orders any more."""
 
 
@@ -83,7 +83,10 @@ class Template:
             except OSError:
                 link.close()
                 raise
-        send_order(link, setup)
+        try:
+            send_order(link, setup)
+        except OSError:  # it has ended already; whoever gives it an order is told
+            pass
 
     def send(self, order: RunOnce | Keep, task: TaskSpec, channel: socket.socket) -> None:
         """Give it an order, together with the task if it meets that for the first time.
