@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from alula_kernel.attempt_folders import run_folder
 from alula_kernel.engine import ROOT_ACTION, Action, RunRecord, Store, StoreError
 from alula_kernel.engine.sqlite_store import SqliteStore
 from alula_kernel.errors import UnknownNameError
@@ -106,6 +105,8 @@ def _forget(store: SqliteStore, name: str) -> None:
     store.forget(name)
     if record is not None and root is not None:
         import shutil
+
+        from alula_kernel.attempt_folders import run_folder
 
         options = record.options
         folder = run_folder(options.project, options.domain, name, root.created_at)

@@ -19,7 +19,9 @@ from alula_kernel.contracts import (
     SYSTEM_FAILURE,
     TIMED_OUT,
     USER_FAILURE,
+    ExecutorContext,
 )
+from alula_kernel.errors import MissingDependencyError
 from alula_kernel.literals import Scalar
 from alula_kernel.specs import RetryPolicy
 from alula_kernel.testing import NoCalls
@@ -157,6 +159,17 @@ def test_a_worker_that_does_not_start(world: Any) -> None:
     outcome = world.run(scenario())
     assert outcome.kind == SYSTEM_FAILURE
     assert "python-that-is-not-there" in outcome.error.message
+
+
+def test_an_environment_that_cannot_be_built_is_not_tried_again(world: Any) -> None:
+    def no_uv(task: Any) -> str:
+        raise MissingDependencyError("the environment is built by uv, which is not installed", hint="Install it.")
+
+    world.executor.open(ExecutorContext(world.storage, str(world.home), {}, no_uv))
+    outcome = world.run(world.finish("add", {"a": 1, "b": 2}, image="an image"))
+    assert outcome.kind == SYSTEM_FAILURE
+    assert "built by uv" in outcome.error.message
+    assert not outcome.error.recoverable
 
 
 def test_a_worker_that_dies_before_it_begins_shows_what_it_printed(world: Any) -> None:

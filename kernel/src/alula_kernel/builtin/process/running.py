@@ -21,7 +21,7 @@ from ...contracts import (
     Outcome,
     depth_of,
 )
-from ...errors import MAX_MESSAGE_CHARS, ActionError
+from ...errors import MAX_MESSAGE_CHARS, ActionError, UsageError
 from ...processes import ProcessId
 from ...worker_protocol import (
     Answer,
@@ -302,7 +302,8 @@ class Running:
     def _give_up(self, problem: Exception) -> None:
         explained = "" if self._place is None else self._place.explain()
         message = f"no process could be started for it: {problem}{explained}"[:MAX_MESSAGE_CHARS]
-        error = ActionError(code=type(problem).__name__, message=message, kind="system")
+        final = isinstance(problem, UsageError)  # nothing changes that before the next attempt
+        error = ActionError(code=type(problem).__name__, message=message, kind="system", recoverable=not final)
         self._decide(Outcome(kind=SYSTEM_FAILURE, error=error))
 
     # --- calls -------------------------------------------------------------------------------------------------------
