@@ -143,6 +143,43 @@ def test_plugin_is_needed_and_found(wheels: dict[str, Path], environment: Callab
     assert "o0: 10" in run_in(tmp_path, alula, "run", "query.py", "query")
 
 
+TWO_MAJORS = """
+from importlib.metadata import version
+
+from alula import Image, task, workflow
+
+
+@task(container_image=Image.from_debian_base().with_pip_packages("humanize<4"))
+def old() -> str:
+    return version("humanize")
+
+
+@task(container_image=Image.from_debian_base().with_pip_packages("humanize>=4,<5"))
+def new() -> str:
+    return version("humanize")
+
+
+@workflow
+def both() -> tuple[str, str]:
+    return old(), new()
+"""
+
+
+def test_two_majors_of_a_library_in_one_run(
+    wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each task gets an environment of its own, with the Alula of this one, which no index has; each is built once."""
+    monkeypatch.setenv("ALULA_HOME", str(tmp_path / "home"))
+    commands = environment(str(wheels["alula-kernel"]), str(wheels["alula"]), "uv")
+    (tmp_path / "majors.py").write_text(TWO_MAJORS)
+    command = (str(commands / "alula"), "run", "--executor", "process", "majors.py", "both")
+    first = run_in(tmp_path, *command, path=commands)
+    assert re.search(r"o0: 3\.\d+", first), first
+    assert re.search(r"o1: 4\.\d+", first), first
+    assert first.count("built the environment") == 2
+    assert "built the environment" not in run_in(tmp_path, *command, path=commands)
+
+
 BROKEN = {
     "alula_broken.py": "raise RuntimeError('a broken plugin')\n",
     "pyproject.toml": """

@@ -125,16 +125,25 @@ def _needed() -> Iterator[Distribution]:
 
 def _source_folder(found: Distribution, package: str) -> Path | None:
     """Return the folder that holds the source of an editable installation; None for one that is not editable."""
-    direct = json.loads(found.read_text("direct_url.json") or "{}")
-    if not direct.get("dir_info", {}).get("editable"):
+    if not _is_editable(found):
         return None
     return Path(str(importlib.import_module(package).__file__)).parent.parent
+
+
+def _is_editable(found: Distribution) -> bool:
+    direct = json.loads(found.read_text("direct_url.json") or "{}")
+    return bool(direct.get("dir_info", {}).get("editable"))
 
 
 def _pack_ours(found: Distribution, package: str, folder: Path) -> None:
     source = _source_folder(found, package)
     if source is None:
-        _pack(found, folder)
+        if not _pack(found, folder):
+            raise UsageError(
+                f"the installation of {found.name} has no list of its files, so it cannot be installed into the environment "
+                "of a task",
+                hint="Install it with pip.",
+            )
         return
     info = f"{_escaped(found.name)}-{found.version}.dist-info"
     files = {
@@ -146,11 +155,11 @@ def _pack_ours(found: Distribution, package: str, folder: Path) -> None:
     _write(folder / f"{_escaped(found.name)}-{found.version}-py3-none-any.whl", info, files)
 
 
-def _pack(found: Distribution, folder: Path) -> None:
-    """Pack an installed distribution; one that cannot be is left out, and comes from the index."""
+def _pack(found: Distribution, folder: Path) -> bool:
+    """Pack an installed distribution and return True; one that cannot be is left out, and comes from the index."""
     tags = [tag.split("-") for tag in re.findall(r"^Tag: (\S+)$", found.read_text("WHEEL") or "", re.MULTILINE)]
-    if not tags or found.files is None or found.read_text("direct_url.json"):
-        return
+    if not tags or found.files is None or _is_editable(found):
+        return False
     files = {}
     for file in found.files:
         path = Path(str(file.locate()))
@@ -160,6 +169,7 @@ def _pack(found: Distribution, folder: Path) -> None:
     tag = "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*tags, strict=True))
     info = next(name.partition("/")[0] for name in files if name.partition("/")[0].endswith(".dist-info"))
     _write(folder / f"{_escaped(found.name)}-{found.version}-{tag}.whl", info, files)
+    return True
 
 
 def _write(path: Path, info: str, files: Mapping[str, bytes]) -> None:
