@@ -6,11 +6,15 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WAKING = signal.SIGURG  # which hardly anything uses, and which is ignored without a handler
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class AttemptStopped(KeyboardInterrupt):
@@ -53,6 +57,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
+        self._before[_WAKING] = signal.signal(_WAKING, lambda _number, _frame: None)
         return self
 
     def __exit__(self, *_failure: object) -> None:
@@ -74,7 +79,19 @@ class StopSignals:
         if self._running:
             self._stopped = (self._count, reason)
             # A signal also wakes a main thread that sleeps or waits.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            _wake_main_thread(signal.SIGTERM)
+            threading.Thread(target=self._insist, args=(self._stopped,), name="alula-stop", daemon=True).start()
+
+    def _insist(self, stopped: tuple[int, str]) -> None:
+        """See to it that the main thread notices.
+
+        Between its last look for signals and the moment when it begins to wait it does not; another signal then wakes it.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        while self._stopped is stopped:
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            _wake_main_thread(_WAKING)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a child that the task forked is nothing of ours
@@ -85,3 +102,7 @@ class StopSignals:
         count, reason = stopped
         if self._running and count == self._count:  # else it had ended by itself meanwhile
             raise AttemptStopped(reason)
+
+
+def _wake_main_thread(number: signal.Signals) -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, number)

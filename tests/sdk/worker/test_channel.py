@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
-from alula import worker
+from alula import _worker_signals, worker
 from alula._app import current_app
 from alula._bundle import code_for
 from alula_kernel.contracts import CANCELLED, SUCCEEDED, TIMED_OUT, USER_FAILURE, Attempt, Outcome
@@ -123,6 +126,10 @@ class Executor:
         self._out: BinaryIO = os.fdopen(to_worker, "wb")
         self._in: BinaryIO = os.fdopen(from_worker, "rb")
         self._count = 0
+        # Without it a worker that hangs would let `receive` wait for ever.
+        self._watchdog = threading.Timer(HANG_SECONDS, self.process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
     def send(self, message: Message) -> None:
         self._out.write(encode_message(message))
@@ -152,6 +159,7 @@ class Executor:
         return self.process.wait(HANG_SECONDS)
 
     def close(self) -> None:
+        self._watchdog.cancel()
         for stream in (self._out, self._in):
             stream.close()
         self.process.kill()
@@ -243,6 +251,38 @@ def test_an_attempt_that_waits_for_a_call_is_stopped(executor: Executor, tasks: 
         last = [executor.receive(), last[0]]
     assert last[0].outcome.kind == CANCELLED
     assert last[1] in {None, Withdraw(call.number)}, "the end of an attempt withdraws its calls in any case"
+
+
+def test_a_main_thread_that_does_not_notice_the_signal_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the signal had come between the thread's last look for signals and the moment when it begins to wait."""
+    wake, late = _worker_signals._wake_main_thread, []
+
+    def signalled(number: signal.Signals) -> None:
+        if number == signal.SIGTERM:
+            _thread.interrupt_main(number)  # noted, and nobody is woken
+        else:
+            wake(number)
+
+    def stop() -> None:
+        time.sleep(0.2)
+        signals.stop("enough")
+        if not ended.wait(HANG_SECONDS):
+            late.append(True)
+        waits.release()
+
+    monkeypatch.setattr(_worker_signals, "_wake_main_thread", signalled)
+    waits, ended = threading.Lock(), threading.Event()
+    waits.acquire()
+    stopper = threading.Thread(target=stop)
+    with _worker_signals.StopSignals() as signals:
+        stopper.start()
+        with pytest.raises(_worker_signals.AttemptStopped) as stopped, signals.attempt():
+            waits.acquire()
+        ended.set()
+        stopper.join()
+    assert stopped.value.reason == "enough"
+    assert stopped.value.by_executor
+    assert not late
 
 
 def test_a_word_to_stop_that_comes_late_stops_nothing(executor: Executor, tasks: Any) -> None:
