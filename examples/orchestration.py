@@ -32,7 +32,7 @@ class Survey:
 
     mean: float
     warmest: str
-    order_of_arrival: list[str]
+    measured: list[str]
     estimated: list[str]
     grid_points: int
 
@@ -94,12 +94,11 @@ async def survey(stations: list[str]) -> Survey:
             print(f"{silence}: its temperature is estimated")
     if not measured:
         raise errors.NonRecoverableError("no station answers")
-    order_of_arrival = [reading.station for reading in measured]
-    # Sorted, so that what the tasks below are given does not depend on who was first.
+    # Sorted, so that neither what the tasks below are given nor the result depends on who was first.
     measured.sort(key=lambda reading: reading.station)
 
     # Fall back for those that failed. `aio` makes a coroutine of a plain task, so that these run side by side, too.
-    silent = sorted({*stations} - {*order_of_arrival})
+    silent = sorted({*stations} - {reading.station for reading in measured})
     estimates = await asyncio.gather(*[estimate.aio(station, others=measured) for station in silent])
     readings = [*measured, *estimates]
 
@@ -113,7 +112,7 @@ async def survey(stations: list[str]) -> Survey:
     return Survey(
         mean=await mean.aio([reading.degrees for reading in readings]),
         warmest=max(readings, key=lambda reading: reading.degrees).station,
-        order_of_arrival=order_of_arrival,
+        measured=[reading.station for reading in measured],
         estimated=silent,
         grid_points=grid_points,
     )

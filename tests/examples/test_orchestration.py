@@ -24,7 +24,7 @@ def test_stations_that_do_not_answer_are_estimated(alula_run: Callable[..., dict
     assert said["outputs"]["o0"] == {
         "mean": 9.25,
         "warmest": "harbour",
-        "order_of_arrival": ["hill", "harbour"],
+        "measured": ["harbour", "hill"],
         "estimated": ["reef"],
         "grid_points": 9,
     }
@@ -40,7 +40,7 @@ def test_stations_that_do_not_answer_are_estimated(alula_run: Callable[..., dict
 def test_it_runs_as_a_program(start: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     printed = start(str(EXAMPLES / "orchestration.py")).stdout
     assert "lighthouse does not answer: its temperature is estimated" in printed
-    assert "order_of_arrival=['hill', 'island', 'harbour']" in printed.splitlines()[-1]
+    assert "measured=['harbour', 'hill', 'island']" in printed.splitlines()[-1]
 
 
 def test_interpolation_is_tried_again_with_more_memory(orchestration: ModuleType) -> None:
