@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from alula_kernel.contracts import CANCELLED, OUT_OF_MEMORY, SUCCEEDED, SYSTEM_FAILURE, TIMED_OUT
 from alula_kernel.specs import ReuseSpec
@@ -97,6 +100,14 @@ def test_output_that_the_code_sent_elsewhere(world: Any) -> None:
         return logs
 
     assert world.run(scenario()) == [b"before\n", b"attempt 1\n"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a policy of Linux")
+def test_a_kept_worker_does_not_interrupt_the_engine(world: Any) -> None:
+    async def scenario() -> tuple[int, int]:
+        return os.sched_getscheduler(value(await world.finish("pid", **kept()))), os.sched_getscheduler(0)
+
+    assert world.run(scenario()) == (os.SCHED_BATCH, os.SCHED_OTHER)
 
 
 def test_tenants_are_apart(world: Any) -> None:
