@@ -85,7 +85,7 @@ class TestTasks(TaskExecutorConformance):
 
 
 class TestJobs(TestTasks):
-    """Jobs, where a stand-in starts their entry points: a real one takes seconds for each. `test_jobs.py` has real ones."""
+    """Jobs, where a stand-in starts their entry points: a real one takes seconds for each. `test_cluster.py` has real ones."""
 
     @pytest.fixture(autouse=True)
     def settings(self, alula_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ def _pack_ours(found: Distribution, package: str, folder: Path) -> None:
             raise UsageError(
                 f"the installation of {found.name} has no list of its files, so it cannot be installed into the environment "
                 "of a task",
-                hint="Install it with pip.",
+                hint=f"Install it anew with pip: pip install --force-reinstall {found.name}",
             )
         return
     info = f"{_escaped(found.name)}-{found.version}.dist-info"

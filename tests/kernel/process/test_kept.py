@@ -55,21 +55,6 @@ def test_each_attempt_has_its_log(world: Any) -> None:
     assert world.run(scenario()) == [b"attempt 0\n", b"attempt 1\n", b"attempt 2\n"]
 
 
-def test_the_log_of_an_attempt_that_runs(world: Any, tmp_path: Path) -> None:
-    """It is in the worker's files as long as the attempt runs, and readers do not notice that it moves."""
-
-    async def scenario() -> list[bytes]:
-        await world.finish("remember", {"number": 0}, **kept())
-        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")}, **kept())
-        pieces = []
-        async for piece in world.executor.logs(handle):
-            pieces.append(piece)
-            (tmp_path / "go").write_text("")
-        return pieces
-
-    assert world.run(scenario()) == [b"before\n", b"after\n"]
-
-
 def test_the_log_of_an_attempt_with_which_the_worker_died(world: Any, tmp_path: Path) -> None:
     async def scenario() -> tuple[bytes, bytes, bytes]:
         silent = await world.submit("add", {"a": 1, "b": 2}, **kept())

@@ -6,6 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from alula_kernel.specs import ReuseSpec
+
 
 def test_both_streams(world: Any) -> None:
     async def scenario() -> Any:
@@ -19,9 +23,13 @@ def test_both_streams(world: Any) -> None:
     assert Path(f"{world.files(handle)}.err").read_bytes() == b"at the end\n"
 
 
-def test_a_line_comes_while_the_task_runs(world: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reuse", [None, ReuseSpec(min_replicas=1, max_replicas=1)], ids=["forked", "kept"])
+def test_a_line_comes_while_the_task_runs(world: Any, tmp_path: Path, reuse: ReuseSpec | None) -> None:
+    """A kept worker has it in files of its own as long as the attempt runs, and readers do not notice that it moves."""
+
     async def scenario() -> list[bytes]:
-        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")})
+        await world.finish("talk", {"lines": 1}, reuse=reuse)
+        handle = await world.submit("talk_and_wait", {"path": str(tmp_path / "go")}, reuse=reuse)
         pieces = []
         async for piece in world.executor.logs(handle):
             pieces.append(piece)

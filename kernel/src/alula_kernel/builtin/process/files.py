@@ -12,7 +12,7 @@ instance ``<home>/attempts/default/development/<run>/a0.n3-1``, and these ends:
     What it prints. Files that stayed empty are removed at the end. A kept worker has such files of its own, and gives them
     to its attempt before that has an outcome, if anything is in them.
 ``.outcome``
-    How it ended, by its own account. It is written in one go, and nobody can read it before it is whole.
+    How it ended, by its own account. Only the whole can be decoded: what is there before that counts as nothing yet.
 ``.exit.json``
     How its process ended, by the account of the template that waited for it; only if the process did not say so itself.
 """
