@@ -122,6 +122,13 @@ class World:
             await asyncio.sleep(0.01)
         return found
 
+    @staticmethod
+    def write(path: Path, text: str) -> None:
+        """Write a file that a task waits for, so that it never sees a part of it."""
+        new = path.with_name(f"{path.name}.new")
+        new.write_text(text)
+        new.rename(path)
+
     async def pid_in(self, path: Path) -> int:
         await self.until(path.exists)
         return int(path.read_text())

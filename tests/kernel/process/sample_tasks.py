@@ -117,7 +117,8 @@ def family(first: int, call: Call) -> int:
 
 def call_then_wait(path: str, call: Call) -> int:
     note = Path(f"{path}.pid")
-    note.write_text(str(os.getpid()))
+    note.with_suffix(".new").write_text(str(os.getpid()))
+    note.with_suffix(".new").rename(note)
     wait_for(path)
     return int(call("add", a=1, b=2))
 

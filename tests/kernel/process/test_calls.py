@@ -109,7 +109,7 @@ def test_who_calls_after_its_engine_died_is_lost(world: Any, tmp_path: Path) -> 
         os.kill(engine, signal.SIGKILL)
         os.waitpid(engine, 0)
         assert world.alive(child)
-        (tmp_path / "go").write_text("now")
+        world.write(tmp_path / "go", "now")
         return await world.executor.wait(handle)
 
     outcome = world.run(scenario())

@@ -29,7 +29,7 @@ def test_an_attempt_goes_on_after_its_engine(world: Any, tmp_path: Path) -> None
     async def scenario() -> Any:
         await world.until(Path(f"{world.files(handle)}.claim").is_symlink)
         kill_engine(engine)
-        (tmp_path / "go").write_text("gone on")
+        world.write(tmp_path / "go", "gone on")
         return await world.executor.wait(handle)
 
     assert world.run(scenario()).outputs == {"o0": Scalar("gone on")}
@@ -45,7 +45,7 @@ def test_submitting_again_after_the_engine_died_finds_the_attempt(world: Any, tm
         before = os.readlink(claim)
         kill_engine(engine)
         again = await world.submit("wait_for", inputs, id=handle["attempt"])
-        (tmp_path / "go").write_text("once")
+        world.write(tmp_path / "go", "once")
         outcome = await world.executor.wait(again)
         return outcome, before, os.readlink(claim)
 
@@ -98,7 +98,7 @@ def test_a_template_that_is_killed_is_replaced_and_its_child_waited_for(world: A
         os.kill(killed, signal.SIGKILL)
         second = await world.submit("add", {"a": 1, "b": 2})
         other = await world.executor.wait(second)
-        (tmp_path / "go").write_text("still there")
+        world.write(tmp_path / "go", "still there")
         return other, await world.executor.wait(first), killed, template_of(world, second)
 
     other, outcome, killed, replacement = world.run(scenario())
@@ -153,7 +153,7 @@ def test_close_leaves_children_alone_that_are_to_survive(world: Any, tmp_path: P
 
     handle = world.run(begin())
     executor.close()
-    (tmp_path / "go").write_text("survived")
+    world.write(tmp_path / "go", "survived")
     assert world.run(world.executor.wait(handle)).outputs == {"o0": Scalar("survived")}
 
 

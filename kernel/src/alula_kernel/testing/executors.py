@@ -36,9 +36,6 @@ T = TypeVar("T")
 HANDLE_BYTES = 4_096
 """Largest handle, in bytes of JSON."""
 
-_LIMIT_SECONDS = 60.0
-"""How long anything may take before the suite gives up; far more than an executor needs on a busy machine."""
-
 
 class AttemptMaker(Protocol):
     """Makes an attempt of a kind, as `alula_kernel.testing.sample_attempt` does."""
@@ -62,6 +59,8 @@ class TaskExecutorConformance(Conformance):
         has_traceback: Whether failures carry the traceback of the user's code.
         isolates_process: Whether a task that ends its process harms nobody else (kind ``die``).
         leaves_loop_free: Whether the event loop goes on while a task computes or waits.
+        limit_seconds: How long a scenario may take before the suite gives up: far more than it needs on a busy machine.
+            The default suits executors that start an attempt within a second.
         needs_event_loop: What the executor says of itself.
         outlives_waiting: Whether an attempt goes on when nobody waits for it any more.
         runs_together: Whether tasks run at the same time.
@@ -79,6 +78,7 @@ class TaskExecutorConformance(Conformance):
     has_traceback = True
     isolates_process = True
     leaves_loop_free = True
+    limit_seconds = 60.0
     needs_event_loop = True
     outlives_waiting = True
     runs_together = True
@@ -102,6 +102,14 @@ class TaskExecutorConformance(Conformance):
         """A task that the executor must refuse before anything runs."""
         raise NotImplementedError("a subclass provides the fixture invalid_task or sets validates = False")
 
+    def run(self, scenario: Coroutine[Any, Any, T]) -> T:
+        """Run a scenario in an event loop of its own, for `limit_seconds` at most."""
+
+        async def limited() -> T:
+            return await asyncio.wait_for(scenario, self.limit_seconds)
+
+        return asyncio.run(limited())
+
     @pytest.fixture
     def executor(self, open_executor: Callable[[], TaskExecutor]) -> Iterator[TaskExecutor]:
         """The executor under test."""
@@ -123,7 +131,7 @@ class TaskExecutorConformance(Conformance):
 
     def test_E02_success(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """An attempt that succeeds gives `SUCCEEDED` and its outputs, and no error."""
-        outcome = run(_finish(executor, make_attempt("add", {"a": 2, "b": 3})))
+        outcome = self.run(_finish(executor, make_attempt("add", {"a": 2, "b": 3})))
         assert outcome.kind == SUCCEEDED, outcome.error
         assert outcome.outputs == {"o0": Scalar(5)}
         assert outcome.error is None
@@ -131,7 +139,7 @@ class TaskExecutorConformance(Conformance):
     @pytest.mark.parametrize("value", ["", "ä \N{SNOWMAN} 'quoted' \"twice\" \\ \n", "x" * 100_000])
     def test_E03_values_arrive_unchanged(self, executor: TaskExecutor, make_attempt: AttemptMaker, value: str) -> None:
         """Inputs and outputs arrive unchanged, whatever characters they have and up to 100 kB at least."""
-        outcome = run(_finish(executor, make_attempt("echo", {"value": value})))
+        outcome = self.run(_finish(executor, make_attempt("echo", {"value": value})))
         assert outcome.kind == SUCCEEDED, outcome.error
         assert outcome.outputs == {"o0": Scalar(value)}
 
@@ -143,7 +151,7 @@ class TaskExecutorConformance(Conformance):
             travelled = msgspec.json.decode(msgspec.json.encode(handle))
             return handle, await executor.wait(travelled)
 
-        handle, outcome = run(scenario())
+        handle, outcome = self.run(scenario())
         assert isinstance(handle, dict)
         assert len(msgspec.json.encode(handle)) <= HANDLE_BYTES
         assert outcome.kind == SUCCEEDED, outcome.error
@@ -162,11 +170,11 @@ class TaskExecutorConformance(Conformance):
             await executor.wait(handle)
             return handle
 
-        assert b"a-secret" not in msgspec.json.encode(run(scenario()))
+        assert b"a-secret" not in msgspec.json.encode(self.run(scenario()))
 
     def test_E06_user_failure(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """A task that raises gives `USER_FAILURE` with the message, marked as the user's and worth a retry."""
-        outcome = run(_finish(executor, make_attempt("fail", {"message": "deliberate failure"})))
+        outcome = self.run(_finish(executor, make_attempt("fail", {"message": "deliberate failure"})))
         assert outcome.kind == USER_FAILURE
         assert outcome.outputs == {}
         assert outcome.error is not None
@@ -178,7 +186,7 @@ class TaskExecutorConformance(Conformance):
     @needs("has_traceback")
     def test_E07_traceback(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """A failure has the name of the exception's class as its code, and the traceback of the user's code."""
-        outcome = run(_finish(executor, make_attempt("fail", {"message": "deliberate failure"})))
+        outcome = self.run(_finish(executor, make_attempt("fail", {"message": "deliberate failure"})))
         assert outcome.error is not None
         assert outcome.error.code == "ValueError"
         assert "raise ValueError" in outcome.error.traceback
@@ -187,7 +195,7 @@ class TaskExecutorConformance(Conformance):
     @needs("can_give_up")
     def test_E08_give_up(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """A task that raises `NonRecoverableError` gives a failure that is not worth a retry."""
-        outcome = run(_finish(executor, make_attempt("give_up", {"message": "no use"})))
+        outcome = self.run(_finish(executor, make_attempt("give_up", {"message": "no use"})))
         assert outcome.kind == USER_FAILURE
         assert outcome.error is not None
         assert not outcome.error.recoverable
@@ -200,7 +208,7 @@ class TaskExecutorConformance(Conformance):
             first = await _finish(executor, make_attempt("exit", {"status": 3}))
             return first, await _finish(executor, make_attempt("echo", {"value": "next"}))
 
-        first, second = run(scenario())
+        first, second = self.run(scenario())
         assert first.kind == USER_FAILURE
         assert first.error is not None
         assert second.kind == SUCCEEDED, second.error
@@ -213,7 +221,7 @@ class TaskExecutorConformance(Conformance):
             first = await _finish(executor, make_attempt("die", {"status": 3}))
             return first, await _finish(executor, make_attempt("echo", {"value": "next"}))
 
-        first, second = run(scenario())
+        first, second = self.run(scenario())
         assert first.kind in {USER_FAILURE, SYSTEM_FAILURE}
         assert first.error is not None
         assert first.error.message
@@ -227,7 +235,7 @@ class TaskExecutorConformance(Conformance):
             together = await asyncio.gather(executor.wait(handle), executor.wait(handle))
             return [*together, await executor.wait(handle)]
 
-        first, second, third = run(scenario())
+        first, second, third = self.run(scenario())
         assert first.kind == SUCCEEDED, first.error
         assert first.outputs == second.outputs == third.outputs == {"o0": Scalar(2)}
 
@@ -241,7 +249,7 @@ class TaskExecutorConformance(Conformance):
             outcomes = [await executor.wait(handle) for handle in handles]
             return [*outcomes, await executor.wait(await executor.submit(again, NoCalls()))]
 
-        for outcome in run(scenario()):
+        for outcome in self.run(scenario()):
             assert outcome.kind == SUCCEEDED, outcome.error
             assert outcome.outputs == {"o0": Scalar(2)}
 
@@ -255,7 +263,7 @@ class TaskExecutorConformance(Conformance):
                 handles = [await executor.submit(attempt, NoCalls()) for _ in range(3)]
                 await asyncio.gather(*(executor.wait(handle) for handle in handles))
 
-        run(scenario())
+        self.run(scenario())
         assert (tmp_path / "ran").read_text() == "x"
 
     def test_E14_many(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
@@ -265,7 +273,7 @@ class TaskExecutorConformance(Conformance):
             attempts = [make_attempt("echo", {"value": f"value {n}"}) for n in range(20)]
             return await asyncio.gather(*(_finish(executor, attempt) for attempt in attempts))
 
-        outcomes = run(scenario())
+        outcomes = self.run(scenario())
         assert [outcome.outputs for outcome in outcomes] == [{"o0": Scalar(f"value {n}")} for n in range(20)]
 
     @needs("runs_together")
@@ -273,7 +281,7 @@ class TaskExecutorConformance(Conformance):
         """An attempt that waits does not keep another from running."""
 
         async def scenario() -> Outcome:
-            slow = await executor.submit(make_attempt("sleep", {"seconds": _LIMIT_SECONDS * 2}), NoCalls())
+            slow = await executor.submit(make_attempt("sleep", {"seconds": self.limit_seconds * 2}), NoCalls())
             waiting = asyncio.ensure_future(executor.wait(slow))
             await asyncio.sleep(0)
             outcome = await _finish(executor, make_attempt("echo", {"value": "quick"}))
@@ -281,7 +289,7 @@ class TaskExecutorConformance(Conformance):
             await waiting
             return outcome
 
-        assert run(scenario()).kind == SUCCEEDED
+        assert self.run(scenario()).kind == SUCCEEDED
 
     def test_E16_cancel_before_wait(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """An attempt that is cancelled before anybody waits gives `CANCELLED`, or its outcome if it had ended."""
@@ -291,14 +299,14 @@ class TaskExecutorConformance(Conformance):
             await executor.cancel(handle)
             return await executor.wait(handle)
 
-        assert run(scenario()).kind in {CANCELLED, SUCCEEDED}
+        assert self.run(scenario()).kind in {CANCELLED, SUCCEEDED}
 
     @needs("cancels_running")
     def test_E17_cancel_while_running(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """An attempt that is cancelled while it runs is stopped and gives `CANCELLED`, however often it is cancelled."""
 
         async def scenario() -> tuple[Outcome, Outcome]:
-            handle = await executor.submit(make_attempt("sleep", {"seconds": _LIMIT_SECONDS * 2}), NoCalls())
+            handle = await executor.submit(make_attempt("sleep", {"seconds": self.limit_seconds * 2}), NoCalls())
             waiting = asyncio.ensure_future(executor.wait(handle))
             await asyncio.sleep(0.2)
             await asyncio.gather(executor.cancel(handle), executor.cancel(handle))
@@ -306,7 +314,7 @@ class TaskExecutorConformance(Conformance):
             await executor.cancel(handle)
             return outcome, await executor.wait(handle)
 
-        first, second = run(scenario())
+        first, second = self.run(scenario())
         assert first.kind == CANCELLED
         assert first.error is not None
         assert second.kind == CANCELLED
@@ -320,7 +328,7 @@ class TaskExecutorConformance(Conformance):
             await executor.cancel(handle)
             return await executor.wait(handle)
 
-        outcome = run(scenario())
+        outcome = self.run(scenario())
         assert outcome.kind == SUCCEEDED
         assert outcome.outputs == {"o0": Scalar(3)}
 
@@ -334,7 +342,7 @@ class TaskExecutorConformance(Conformance):
             await executor.cancel(lost)
             return await executor.wait(lost)
 
-        outcome = run(scenario())
+        outcome = self.run(scenario())
         assert outcome.kind == LOST
         assert outcome.error is not None
         assert outcome.error.kind == "system"
@@ -345,12 +353,12 @@ class TaskExecutorConformance(Conformance):
 
         async def scenario() -> tuple[Outcome, float, Outcome]:
             started = time.monotonic()
-            slow = make_attempt("sleep", {"seconds": _LIMIT_SECONDS * 2}, timeout_seconds=0.3)
+            slow = make_attempt("sleep", {"seconds": self.limit_seconds * 2}, timeout_seconds=0.3)
             outcome = await _finish(executor, slow)
             took = time.monotonic() - started
             return outcome, took, await _finish(executor, make_attempt("echo", {"value": "next"}))
 
-        outcome, took, following = run(scenario())
+        outcome, took, following = self.run(scenario())
         assert outcome.kind == TIMED_OUT
         assert outcome.error is not None
         assert took >= 0.3
@@ -359,7 +367,7 @@ class TaskExecutorConformance(Conformance):
     @needs("enforces_timeout")
     def test_E21_in_time(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """A limit that is not reached changes nothing."""
-        outcome = run(_finish(executor, make_attempt("add", {"a": 1, "b": 1}, timeout_seconds=_LIMIT_SECONDS)))
+        outcome = self.run(_finish(executor, make_attempt("add", {"a": 1, "b": 1}, timeout_seconds=self.limit_seconds)))
         assert outcome.kind == SUCCEEDED, outcome.error
         assert outcome.outputs == {"o0": Scalar(2)}
 
@@ -379,7 +387,7 @@ class TaskExecutorConformance(Conformance):
             finally:
                 second.close()
 
-        ended, running = run(scenario())
+        ended, running = self.run(scenario())
         assert ended.outputs == {"o0": Scalar(2)}
         assert running.kind == SUCCEEDED, running.error
 
@@ -390,7 +398,7 @@ class TaskExecutorConformance(Conformance):
         """Another executor object stops an attempt with nothing but the handle."""
 
         async def scenario() -> Outcome:
-            handle = await executor.submit(make_attempt("sleep", {"seconds": _LIMIT_SECONDS * 2}), NoCalls())
+            handle = await executor.submit(make_attempt("sleep", {"seconds": self.limit_seconds * 2}), NoCalls())
             second = open_executor()
             try:
                 await second.cancel(handle)
@@ -398,7 +406,7 @@ class TaskExecutorConformance(Conformance):
             finally:
                 second.close()
 
-        assert run(scenario()).kind == CANCELLED
+        assert self.run(scenario()).kind == CANCELLED
 
     @needs("leaves_loop_free")
     def test_E24_the_loop_goes_on(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
@@ -413,7 +421,7 @@ class TaskExecutorConformance(Conformance):
                 turns += 1
             return turns
 
-        assert run(scenario()) >= 10
+        assert self.run(scenario()) >= 10
 
     @needs("outlives_waiting")
     def test_E25_stop_waiting(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
@@ -428,7 +436,7 @@ class TaskExecutorConformance(Conformance):
                 await waiting
             return await executor.wait(handle)
 
-        outcome = run(scenario())
+        outcome = self.run(scenario())
         assert outcome.kind == SUCCEEDED, outcome.error
 
     @needs("has_logs")
@@ -440,7 +448,7 @@ class TaskExecutorConformance(Conformance):
             await executor.wait(handle)
             return b"".join([piece async for piece in executor.logs(handle)])
 
-        assert b"a line for the log" in run(scenario())
+        assert b"a line for the log" in self.run(scenario())
 
     def test_E27_logs_of_nothing(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """`logs` of an attempt that printed nothing ends, and is an asynchronous iterator of bytes."""
@@ -450,7 +458,7 @@ class TaskExecutorConformance(Conformance):
             await executor.wait(handle)
             return [piece async for piece in executor.logs(handle)]
 
-        assert all(isinstance(piece, bytes) for piece in run(scenario()))
+        assert all(isinstance(piece, bytes) for piece in self.run(scenario()))
 
     @needs("sets_environment")
     def test_E28_environment(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
@@ -468,7 +476,7 @@ class TaskExecutorConformance(Conformance):
                 outcomes.append((await _finish(executor, attempt)).outputs)
             return outcomes
 
-        assert run(scenario()) == [{"o0": Scalar("run")}, {"o0": Scalar("task")}]
+        assert self.run(scenario()) == [{"o0": Scalar("run")}, {"o0": Scalar("task")}]
 
     def test_E29_validate(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
         """`validate` accepts a task that the executor runs."""
@@ -494,7 +502,7 @@ class TaskExecutorConformance(Conformance):
             kinds = [("echo", {"value": "x"}), ("fail", {"message": "deliberate"})]
             return [await _finish(executor, make_attempt(kind, inputs)) for kind, inputs in kinds]
 
-        for outcome in run(scenario()):
+        for outcome in self.run(scenario()):
             assert outcome.kind in OUTCOME_KINDS
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(outcome), type=Outcome) == outcome
 
@@ -524,15 +532,6 @@ class _Handing:
 
     def __await__(self) -> Generator[object, None, None]:
         yield self._what
-
-
-def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run a scenario in an event loop of its own, for a minute at most."""
-
-    async def limited() -> T:
-        return await asyncio.wait_for(scenario, _LIMIT_SECONDS)
-
-    return asyncio.run(limited())
 
 
 async def _finish(executor: TaskExecutor, attempt: Attempt, controller: Controller | None = None) -> Outcome:

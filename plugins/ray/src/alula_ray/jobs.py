@@ -87,7 +87,7 @@ class ClusterJobs(Cluster):
                 stopped = True
                 await self.cancel(handle)
             await asyncio.sleep(pause)
-            pause = min(pause * 1.3, _LONGEST_POLL_SECONDS)
+            pause = min(pause * 1.15, _LONGEST_POLL_SECONDS)
 
     def _ended(self, handle: Handle, job: dict[str, Any], late: bool) -> Outcome:
         """Say how a job ended, by its own account or else by that of the cluster."""
