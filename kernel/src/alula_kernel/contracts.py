@@ -813,6 +813,20 @@ class TaskType(msgspec.Struct, frozen=True):
     description: str = ""
 
 
+class Command(msgspec.Struct, frozen=True):
+    """A command of the command line that a plugin adds.
+
+    Attributes:
+        name: What the user types after ``alula``.
+        target: The `click.Command`, as ``"package.module:attribute"``; imported when it is used.
+        summary: One line for ``alula --help``.
+    """
+
+    name: str
+    target: str
+    summary: str
+
+
 # --- events ----------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from .contracts import ActionEvent, BlobBackend, Cache, TaskExecutor, TaskType, TypeTransformer
+from .contracts import ActionEvent, BlobBackend, Cache, Command, TaskExecutor, TaskType, TypeTransformer
 
 if TYPE_CHECKING:
     from .images import ImageBuilder
@@ -112,6 +112,18 @@ def alula_image_builders() -> Sequence[ImageBuilder]:
 
     Returns:
         The builders; an empty sequence or None for none.
+    """
+    raise AssertionError("a hookspec is not called")
+
+
+@hookspec
+def alula_commands() -> Sequence[Command]:
+    """Register commands of the command line.
+
+    Called when the user names a command that is not built in, or asks for the list of commands.
+
+    Returns:
+        The commands; an empty sequence or None for none.
     """
     raise AssertionError("a hookspec is not called")
 

@@ -57,7 +57,7 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
                 values = _inputs(read, attempt, context)
                 return _success(task, compiled, attempt.task, context, values, await execute(**values))
             except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
-                return _failure(failure, context, controller, compiled)
+                return _failure(failure, task, context, controller, compiled)
             finally:
                 STATE.reset(token)
                 context.close()
@@ -75,7 +75,7 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
             values = _inputs(read, attempt, context)
             return _success(task, compiled, attempt.task, context, values, execute(**values))
         except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
-            return _failure(failure, context, controller, compiled)
+            return _failure(failure, task, context, controller, compiled)
         finally:
             STATE.reset(token)
             context.close()
@@ -140,7 +140,7 @@ def _with_files(
 
 
 def _failure(
-    failure: BaseException, context: TaskContext, controller: Controller, compiled: CompiledInterface
+    failure: BaseException, task: Task, context: TaskContext, controller: Controller, compiled: CompiledInterface
 ) -> Outcome:
     if isinstance(failure, IgnoreOutputs):
         from alula_kernel.literals import NONE
@@ -154,20 +154,26 @@ def _failure(
         error = _error(failure, recoverable=kind == SYSTEM_FAILURE, traceback="")
     else:
         kind = USER_FAILURE
-        error = error_of(failure)
+        error = error_of(failure, task.settings.retry_on)
     controller.note_exception(failure)
     outcome = Outcome(kind=kind, error=error)
     if context.attempt.task.report or context.used_checkpoint is not None:
-        task = context.app.entities.object(context.attempt.task.id)
-        return _with_files(task, context, outcome)  # type: ignore[arg-type]
+        return _with_files(task, context, outcome)
     return outcome
 
 
-def error_of(failure: BaseException) -> ActionError:
-    """Describe what the user's code raised."""
+def error_of(failure: BaseException, retry_on: tuple[type[BaseException], ...] | None = None) -> ActionError:
+    """Describe what the user's code raised.
+
+    Args:
+        failure: What it raised.
+        retry_on: The exceptions after which a retry makes sense; None for any.
+    """
     if isinstance(failure, TaskError):
         return failure.error
     recoverable = not isinstance(failure, (NonRecoverableError, UsageError))
+    if retry_on is not None:
+        recoverable = recoverable and isinstance(failure, retry_on)
     return _error(failure, recoverable=recoverable, traceback=user_traceback(failure))
 
 

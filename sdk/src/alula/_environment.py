@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
 from alula_kernel.errors import UnknownNameError, UsageError
@@ -123,6 +123,7 @@ class TaskEnvironment(_Fields):
         task_resolver: Any = None,
         entrypoint: bool = False,
         produces_artifacts: bool = False,
+        retry_on: Iterable[type[BaseException]] | None = None,
     ) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
     def task(
         self,
@@ -143,6 +144,7 @@ class TaskEnvironment(_Fields):
         task_resolver: Any = None,
         entrypoint: bool = False,
         produces_artifacts: bool = False,
+        retry_on: Iterable[type[BaseException]] | None = None,
     ) -> Any:
         """Turn an annotated function, plain or async, into a task of this environment.
 
@@ -163,6 +165,7 @@ class TaskEnvironment(_Fields):
             task_resolver: How a worker finds it.
             entrypoint: Whether people start runs with it.
             produces_artifacts: Whether its outputs are artifacts, on a server.
+            retry_on: The exceptions after which it is retried; any if not given.
 
         Returns:
             The task, or a decorator that makes it.
@@ -183,6 +186,7 @@ class TaskEnvironment(_Fields):
             settings = TaskSettings(
                 cache=as_cache(self.cache if cache is None else cache, where=function.__qualname__),
                 retries=retries,
+                retry_on=None if retry_on is None else tuple(retry_on),
                 timeout=timeout,
                 interruptible=self.interruptible or None if interruptible is None else interruptible,
                 container_image=None if self.image == "auto" else self.image,

@@ -191,6 +191,8 @@ def _import_hint(failure: ImportError) -> str:
         return f"Did you mean {' or '.join(near)}?" if near else ""
     if isinstance(failure, ModuleNotFoundError) and failure.name:
         top = failure.name.partition(".")[0]
+        if top in {"flytekit", "flytekitplugins", "flyte", "flyteplugins"}:
+            return "To run a program written for Flyte: pip install alula-flyte, then alula run --flyte FILE."
         if top.startswith("alula_"):
             return f"Install the plugin: pip install {top.replace('_', '-')}"
         return f"Install the package that brings the module {top!r}, or check its spelling."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_CACHE = "sqlite"
 """Name of the cache that is used if no other is chosen."""
 
-_VARIABLES = ("ALULA_HOME", "HOME", "ALULA_DATA", "ALULA_CACHE", "ALULA_PROJECT", "ALULA_DOMAIN")
+_VARIABLES = ("ALULA_HOME", "HOME", "ALULA_DATA", "ALULA_CACHE", "ALULA_PROJECT", "ALULA_DOMAIN", "ALULA_PRELOAD")
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -27,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True):
         cache: Name of the cache to use.
         project: Project of local runs.
         domain: Domain of local runs.
+        preload: Modules that are imported before any code of the user's, in every process of a run.
     """
 
     folder: str
@@ -34,10 +37,11 @@ class Settings(msgspec.Struct, frozen=True):
     cache: str = DEFAULT_CACHE
     project: str = "default"
     domain: str = "development"
+    preload: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read ``ALULA_HOME``, ``ALULA_DATA``, ``ALULA_CACHE``, ``ALULA_PROJECT`` and ``ALULA_DOMAIN``.
+        """Read ``ALULA_HOME``, ``ALULA_DATA``, ``ALULA_CACHE``, ``ALULA_PROJECT``, ``ALULA_DOMAIN`` and ``ALULA_PRELOAD``.
 
         Raises:
             UsageError: ``ALULA_HOME`` is a file.
@@ -53,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
             cache=os.environ.get("ALULA_CACHE", DEFAULT_CACHE),
             project=os.environ.get("ALULA_PROJECT", "default"),
             domain=os.environ.get("ALULA_DOMAIN", "development"),
+            preload=tuple(filter(None, os.environ.get("ALULA_PRELOAD", "").split(","))),
         )
 
     @staticmethod
@@ -68,7 +73,24 @@ class Settings(msgspec.Struct, frozen=True):
             "ALULA_CACHE": self.cache,
             "ALULA_PROJECT": self.project,
             "ALULA_DOMAIN": self.domain,
+            **({"ALULA_PRELOAD": ",".join(self.preload)} if self.preload else {}),
         }
+
+    def import_preloaded(self) -> None:
+        """Import the modules of `preload` that are not imported yet.
+
+        Raises:
+            UsageError: One of them cannot be imported.
+        """
+        for name in self.preload:
+            if name not in sys.modules:
+                try:
+                    importlib.import_module(name)
+                except ImportError as problem:
+                    raise UsageError(
+                        f"ALULA_PRELOAD names the module {name!r}, which cannot be imported: {problem}",
+                        hint="Install what brings it, or unset ALULA_PRELOAD.",
+                    ) from problem
 
     @property
     def home(self) -> Path:

@@ -54,6 +54,7 @@ class TaskSettings(msgspec.Struct, frozen=True):
 
     cache: Cache | None = None
     retries: int | RetryStrategy = 0
+    retry_on: tuple[type[BaseException], ...] | None = None
     timeout: Duration | Timeout | None = None
     interruptible: bool | None = None
     deprecated: str = ""
@@ -80,6 +81,10 @@ class TaskSettings(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         retry_policy(self.retries)
+        if self.retry_on is not None and not all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.retry_on
+        ):
+            raise UsageError(f"retry_on: expected classes of exceptions, found {self.retry_on!r}")
         timeout_policy(self.timeout)
 
 
@@ -538,6 +543,7 @@ def task(
     cache_version: str = "",
     cache_serialize: bool = False,
     cache_ignore_input_vars: Iterable[str] = (),
+    retry_on: Iterable[type[BaseException]] | None = None,
     **unknown: Any,
 ) -> Any:
     """Turn an annotated function into a task.
@@ -574,6 +580,7 @@ def task(
         cache_version: The same as ``cache=Cache(version=...)``.
         cache_serialize: The same as ``cache=Cache(serialize=...)``.
         cache_ignore_input_vars: The same as ``cache=Cache(ignored_inputs=...)``.
+        retry_on: The exceptions after which it is retried; any if not given.
         unknown: Not accepted.
 
     Returns:
@@ -602,6 +609,7 @@ def task(
                 where=function.__qualname__,
             ),
             retries=retries,
+            retry_on=None if retry_on is None else tuple(retry_on),
             timeout=timeout,
             interruptible=interruptible,
             deprecated=deprecated,

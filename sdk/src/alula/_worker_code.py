@@ -31,6 +31,7 @@ def load_code_into(app: App, code: CodeReference) -> None:
     """Do what `alula.worker.load_code` says, for an application."""
     if code in app.loaded_code:
         return
+    app.settings.import_preloaded()
     if code.kind not in _LOADERS:
         raise CodeError(f"code of the unknown kind {code.kind!r}", hint="Is this worker older than what started it?")
     if code.kind != "here" and not re.fullmatch(r"[0-9a-f]{64}", code.digest):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from ..contracts import BlobBackend, Cache, TaskExecutor, TaskType, TypeTransformer
+    from ..contracts import BlobBackend, Cache, Command, TaskExecutor, TaskType, TypeTransformer
     from ..images import ImageBuilder
     from ..secrets import SecretProvider
 
@@ -69,7 +69,9 @@ def _backend_claims(backend: BlobBackend) -> Iterator[tuple[str, str]]:
         yield "scheme", scheme
 
 
-def _name_claim(registered: TaskExecutor | Cache | SecretProvider | ImageBuilder) -> Iterator[tuple[str, str]]:
+def _name_claim(
+    registered: TaskExecutor | Cache | SecretProvider | ImageBuilder | Command,
+) -> Iterator[tuple[str, str]]:
     yield "name", registered.name
 
 
@@ -83,6 +85,7 @@ KINDS = {
     "caches": Kind("alula_caches", "cache", "contracts.Cache", _name_claim),
     "secret_providers": Kind("alula_secret_providers", "secret provider", "secrets.SecretProvider", _name_claim),
     "image_builders": Kind("alula_image_builders", "image builder", "images.ImageBuilder", _name_claim),
+    "commands": Kind("alula_commands", "command", "contracts.Command", _name_claim),
 }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contracts import ActionEvent, BlobBackend, Cache, EventListener, TaskExecutor, TaskType, TypeTransformer
+from ..contracts import ActionEvent, BlobBackend, Cache, Command, EventListener, TaskExecutor, TaskType, TypeTransformer
 from ..errors import UnknownNameError, UsageError
 from .discovery import FoundPlugin, PluginProblem, discover, modified_ns, remember_hooks
 from .kinds import KINDS, Kind, clash, fault, shown
@@ -40,7 +40,8 @@ class PluginInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         version: Version of the distribution.
         module: Module, and object after a colon, that the entry point names.
         registers: Names of what it registers, by kind: ``type_transformers``, ``task_types``, ``executors``,
-            ``blob_backends``, ``caches``, ``secret_providers``, ``image_builders``; kinds without any are left out.
+            ``blob_backends``, ``caches``, ``secret_providers``, ``image_builders``, ``commands``; kinds without any are left
+            out.
         listens: Whether it wants to be told of changes of actions.
         import_milliseconds: How long importing its module took; 0.0 if it was imported before or not at all.
         error: What is wrong with it or with something that it registers; empty if nothing is.
@@ -160,6 +161,10 @@ class PluginManager:
     def image_builders(self) -> Sequence[tuple[ImageBuilder, str]]:
         """Return the image builders with their sources, built-in ones first; no two share a name."""
         return self._registered("image_builders")
+
+    def commands(self) -> Sequence[tuple[Command, str]]:
+        """Return the commands that plugins add to the command line, with their sources; no two share a name."""
+        return self._registered("commands")
 
     def guard(self, source: str, function: Callable[..., object], *arguments: object) -> bool:
         """Call a function on behalf of a plugin; what it raises becomes a problem of the plugin.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from alula_kernel.contracts import Command
 
 
 class LazyGroup(click.Group):
@@ -28,9 +32,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._homes:
             return None
-        module, _, attribute = self._homes[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module, __package__), attribute)
-        return command
+        return _imported(self._homes[cmd_name][0])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -46,6 +48,45 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_home, line) in self._homes.items()])
+
+
+def _imported(target: str) -> click.Command:
+    module, _, attribute = target.partition(":")
+    command: click.Command = getattr(importlib.import_module(module, __package__), attribute)
+    return command
+
+
+class ProgramGroup(LazyGroup):
+    """All of ``alula``: its own commands, and those of plugins, which are asked for any other command and for help."""
+
+    @functools.cached_property
+    def _of_plugins(self) -> dict[str, Command]:
+        from .._app import current_app
+
+        found = [command for command, _source in current_app().plugins.commands()]
+        return {command.name: command for command in found if command.name not in self._homes}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self._homes, *self._of_plugins]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self._homes:
+            return super().get_command(ctx, cmd_name)
+        command = self._of_plugins.get(cmd_name)
+        return None if command is None else _imported(command.target)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._homes and (command := self.get_command(ctx, args[0])) is not None:
+            return args[0], command, args[1:]
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_commands(ctx, formatter)
+        if self._of_plugins:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(command.name, command.summary) for command in self._of_plugins.values()])
 
 
 COMMANDS = {
@@ -87,7 +128,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 def build() -> click.Group:
     """Build the command line; no command is imported."""
-    return LazyGroup(
+    return ProgramGroup(
         COMMANDS,
         name="alula",
         help=_HELP,

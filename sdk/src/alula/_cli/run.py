@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import msgspec
 
 from alula_kernel.errors import UsageError
 
+from .._settings import Settings
 from .._loading import compile_spec, entities_of, find_entity, load, load_module
 from .collector import leave_out_what_there_is, working
 from .entity_options import EntityCommand
@@ -34,6 +36,7 @@ class RunRequest(msgspec.Struct, frozen=True):
         no_cache: Neither read nor write the cache.
         env: Environment variables, as ``KEY=VALUE``.
         label: Labels, as ``KEY=VALUE``.
+        flyte: Whether programs written for Flyte find its modules.
         executor: Name of the executor of Python tasks; empty for that of the process.
         max_parallelism: Most attempts at once.
         answer: Answers to gates, as ``NAME=VALUE``.
@@ -49,6 +52,7 @@ class RunRequest(msgspec.Struct, frozen=True):
     no_cache: bool = False
     env: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
+    flyte: bool = False
     executor: str = ""
     max_parallelism: int | None = None
     answer: tuple[str, ...] = ()
@@ -90,6 +94,11 @@ def _options() -> list[click.Parameter]:
             ["--env"], multiple=True, metavar="KEY=VALUE", help="Environment variable for the tasks. Repeatable."
         ),
         click.Option(["--label"], multiple=True, metavar="KEY=VALUE", help="Label of the run. Repeatable."),
+        click.Option(
+            ["--flyte"],
+            is_flag=True,
+            help="Run a program that is written for Flyte: flytekit and flyte are Alula's then. Needs alula-flyte.",
+        ),
         click.Option(
             ["--executor"],
             default="",
@@ -166,7 +175,7 @@ class RunCommand(click.Group):
         return [CompletionItem(incomplete, type="file")]
 
 
-_OF_A_RESUMED_RUN = {"resume", "answer", "output", "verbose"}
+_OF_A_RESUMED_RUN = {"flyte", "resume", "answer", "output", "verbose"}
 
 
 def _check_resume(request: RunRequest) -> None:
@@ -199,7 +208,21 @@ def _loaded(ctx: click.Context, target: str, *, is_file: bool) -> ModuleType:
     """Load what the user named; while the shell asks for completions, nothing may be printed."""
     quiet = contextlib.redirect_stdout(io.StringIO()) if ctx.resilient_parsing else contextlib.nullcontext()
     with quiet, working():
+        if ctx.params.get("flyte"):
+            _use_flyte_names()
+        Settings.from_environment().import_preloaded()
         return load(target) if is_file else load_module(target)
+
+
+def _use_flyte_names() -> None:
+    """Let Flyte's modules be Alula's in this run, here and in the processes of its tasks."""
+    from importlib.util import find_spec
+
+    from alula_kernel.errors import MissingDependencyError
+
+    if find_spec("alula_flyte") is None:
+        raise MissingDependencyError("--flyte needs the plugin alula-flyte", hint="Install it: pip install alula-flyte")
+    importlib.import_module("alula_flyte").install()
 
 
 class EntityGroup(click.Group):

@@ -1,0 +1,1 @@
+"""Adapters for Flyte 1: what `flytekit` does differently."""

@@ -1,0 +1,1 @@
+"""Adapters for Flyte 2: what `flyte` does differently."""
