@@ -81,9 +81,8 @@ class TaskSettings(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         retry_policy(self.retries)
-        if self.retry_on is not None and not all(
-            isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.retry_on
-        ):
+        kinds: tuple[Any, ...] = self.retry_on or ()
+        if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
             raise UsageError(f"retry_on: expected classes of exceptions, found {self.retry_on!r}")
         timeout_policy(self.timeout)
 

@@ -167,3 +167,44 @@ def test_a_project_is_not_made_over_another(alula: Run, write: Write) -> None:
     assert "words exists already" in answer.err
     assert alula("init", "words2", "--template", "nope").code == 2
     assert alula("init", "json").code == 2
+
+
+# --- commands of plugins ---------------------------------------------------------------------------------------------
+
+COMMANDS = """
+import click
+from alula_kernel.contracts import Command
+from alula_kernel.hookspecs import hookimpl
+
+
+@click.command()
+@click.option("--loud", is_flag=True)
+def greet(loud):
+    "Greet whoever is there."
+    click.echo("HELLO" if loud else "hello")
+    return 0
+
+
+@hookimpl
+def alula_commands():
+    return [Command("greet", f"{__name__}:greet", "Greet people."), Command("run", f"{__name__}:greet", "Not this one.")]
+"""
+
+
+def test_a_plugin_adds_a_command(program: Run, install: Callable[[str, str], None]) -> None:
+    install("alula-demo", COMMANDS)
+    assert program("greet", "--loud") == Answer(0, "HELLO\n", "")
+    assert "Commands of plugins:\n  greet  Greet people.\n" in program("--help").out
+    assert "Usage: alula greet" in program("greet", "--help").out
+
+
+def test_a_plugin_does_not_replace_a_command(program: Run, install: Callable[[str, str], None]) -> None:
+    install("alula-demo", COMMANDS)
+    assert "Run a task, workflow or launch plan" in program("run", "--help").out
+
+
+def test_near_matches_of_an_unknown_command_include_those_of_plugins(
+    program: Run, install: Callable[[str, str], None]
+) -> None:
+    install("alula-demo", COMMANDS)
+    assert "Did you mean 'greet' or" in program("gret").err

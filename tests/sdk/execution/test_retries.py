@@ -47,6 +47,38 @@ def test_an_exception_that_says_that_it_is_of_no_use_is_not() -> None:
     assert len(moments) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "runs"), [(ConnectionError("c"), 3), (BrokenPipeError("b"), 3), (ValueError("v"), 1)]
+)
+def test_retries_can_be_limited_to_some_exceptions(error: Exception, runs: int) -> None:
+    flaky, moments = failing(2, error, retries=2, retry_on=(ConnectionError,))
+    if runs == 1:
+        with pytest.raises(ValueError, match="v"):
+            flaky(x=5)
+    else:
+        assert flaky(x=5) == 5
+    assert len(moments) == runs
+
+
+def test_a_task_of_an_environment_limits_its_retries_too() -> None:
+    moments: list[int] = []
+    env = TaskEnvironment("env")
+
+    @env.task(retries=2, retry_on=[TimeoutError])
+    async def flaky() -> int:
+        moments.append(1)
+        raise KeyError("k")
+
+    with pytest.raises(KeyError):
+        asyncio.run(flaky())
+    assert len(moments) == 1
+
+
+def test_what_is_no_exception_cannot_be_retried_on() -> None:
+    with pytest.raises(errors.UsageError, match="retry_on: expected classes of exceptions, found"):
+        failing(1, ValueError(), retry_on=("ValueError",))
+
+
 def test_values_that_do_not_fit_are_not_retried() -> None:
     tries: list[int] = []
 

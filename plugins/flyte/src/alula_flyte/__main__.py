@@ -6,6 +6,8 @@ import os
 import runpy
 import sys
 
+import click
+
 from .finder import install
 
 _USAGE = "usage: python -m alula_flyte SCRIPT [ARGUMENT]...\n       python -m alula_flyte -m MODULE [ARGUMENT]..."
@@ -17,7 +19,7 @@ def main() -> int:
     is_module = arguments[:1] == ["-m"]
     rest = arguments[1:] if is_module else arguments
     if not rest or arguments[0] in {"-h", "--help"}:
-        print(_USAGE, file=sys.stdout if rest else sys.stderr)
+        click.echo(_USAGE, err=not rest)
         return 0 if rest else 2
     install()
     sys.argv = rest
@@ -26,7 +28,7 @@ def main() -> int:
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
         return 0
     if not os.path.exists(rest[0]):
-        print(f"there is no file {rest[0]}\n{_USAGE}", file=sys.stderr)
+        click.echo(f"error: there is no file {rest[0]}\n{_USAGE}", err=True)
         return 2
     sys.path[0] = os.path.dirname(os.path.abspath(rest[0]))
     runpy.run_path(rest[0], run_name="__main__")

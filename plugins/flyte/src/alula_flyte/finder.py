@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -75,8 +74,8 @@ class _Missing:
         raise self._refuse()
 
 
-class FlyteFinder(MetaPathFinder, Loader):
-    """Finds Flyte's modules before anything else does, and makes them."""
+class FlyteFinder:
+    """Finds Flyte's modules before anything else does, and makes them. A finder and a loader as `importlib` has them."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -89,7 +88,8 @@ class FlyteFinder(MetaPathFinder, Loader):
         if not is_flyte(fullname):
             return None
         if is_module(fullname):
-            return ModuleSpec(fullname, self, origin="alula-flyte", is_package=True)
+            loader: Any = self
+            return ModuleSpec(fullname, loader, origin="alula-flyte", is_package=True)
         row = missing_module(fullname)
         if row is not None:
             raise ModuleNotFoundError(row.message(fullname), name=fullname)
@@ -125,7 +125,7 @@ def install() -> None:
     """
     if installed():
         return
-    taken = sorted(name for name, module in sys.modules.items() if is_flyte(name) and "." not in name and module)
+    taken = sorted(name for name in sys.modules if is_flyte(name) and "." not in name)
     if taken:
         raise UsageError(
             f"{taken[0]} is imported already, and so cannot become Alula's",

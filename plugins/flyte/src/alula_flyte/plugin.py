@@ -17,6 +17,10 @@ def alula_commands() -> Sequence[Command]:
 @hookimpl
 def alula_type_transformers() -> Sequence[TypeTransformer]:
     """Register what pickles values of unknown classes, as Flyte does, where Flyte's modules are Alula's."""
+    from .finder import installed
+
+    if not installed():
+        return []
     from .unknown_types import UnknownTypeTransformer
 
     return [UnknownTypeTransformer()]

@@ -7,8 +7,6 @@ from typing import Any
 from alula import Pickle
 from alula_kernel.contracts import Converter, TypeRequest, TypeTransformer
 
-from .finder import installed
-
 
 class UnknownTypeTransformer(TypeTransformer):
     """Takes what no other transformer takes."""
@@ -18,10 +16,10 @@ class UnknownTypeTransformer(TypeTransformer):
     priority = -1_000_000
 
     def matches(self, request: TypeRequest) -> bool:
-        """Tell whether this process pickles what nothing else converts."""
-        return installed()
+        """Take anything."""
+        return True
 
     def converter(self, request: TypeRequest) -> Converter[Any]:
         """Return the converter of ``Pickle`` of the type."""
-        inner: Any = request.python_type
-        return request.registry.converter(Pickle[inner])
+        pickle: Any = Pickle
+        return request.registry.converter(pickle[request.python_type])

@@ -37,12 +37,13 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._homes and not ctx.resilient_parsing:
+        known = args and (args[0] in self._homes or args[0] in self.list_commands(ctx))
+        if args and not known and not ctx.resilient_parsing:
             from alula_kernel.errors import UnknownNameError
 
             if args[0].endswith(".py"):
                 raise click.UsageError(f"unknown command {args[0]!r}\n  To run a file: alula run {args[0]}", ctx)
-            raise UnknownNameError.among("command", args[0], self._homes)
+            raise UnknownNameError.among("command", args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -74,13 +75,6 @@ class ProgramGroup(LazyGroup):
             return super().get_command(ctx, cmd_name)
         command = self._of_plugins.get(cmd_name)
         return None if command is None else _imported(command.target)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._homes and (command := self.get_command(ctx, args[0])) is not None:
-            return args[0], command, args[1:]
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_commands(ctx, formatter)

@@ -13,8 +13,8 @@ import msgspec
 
 from alula_kernel.errors import UsageError
 
-from .._settings import Settings
 from .._loading import compile_spec, entities_of, find_entity, load, load_module
+from .._settings import Settings
 from .collector import leave_out_what_there_is, working
 from .entity_options import EntityCommand
 
