@@ -124,6 +124,7 @@ class TaskEnvironment(_Fields):
         entrypoint: bool = False,
         produces_artifacts: bool = False,
         retry_on: Iterable[type[BaseException]] | None = None,
+        pickle_untyped: bool = False,
     ) -> Callable[[Callable[P, R]], FunctionTask[P, R]]: ...
     def task(
         self,
@@ -145,6 +146,7 @@ class TaskEnvironment(_Fields):
         entrypoint: bool = False,
         produces_artifacts: bool = False,
         retry_on: Iterable[type[BaseException]] | None = None,
+        pickle_untyped: bool = False,
     ) -> Any:
         """Turn an annotated function, plain or async, into a task of this environment.
 
@@ -166,6 +168,7 @@ class TaskEnvironment(_Fields):
             entrypoint: Whether people start runs with it.
             produces_artifacts: Whether its outputs are artifacts, on a server.
             retry_on: The exceptions after which it is retried; any if not given.
+            pickle_untyped: Whether parameters without annotation are pickled.
 
         Returns:
             The task, or a decorator that makes it.
@@ -208,7 +211,9 @@ class TaskEnvironment(_Fields):
 
                 made = current_app().task_class_for(self.plugin_config)
             name = f"{self.name}.{function.__name__}"
-            task = made(function, name=name, settings=settings, config=self.plugin_config)
+            task = made(
+                function, name=name, settings=settings, config=self.plugin_config, pickle_untyped=pickle_untyped
+            )
             self._tasks.append(task)
             return task
 

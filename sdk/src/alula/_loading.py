@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from alula_kernel.errors import UnknownNameError, UsageError
 
 from ._interface import module_name_of_file
+from ._settings import Settings
 
 if TYPE_CHECKING:
     from ._entity import Entity
@@ -31,6 +32,7 @@ def load(target: str) -> ModuleType:
         UsageError: There is no such file.
         ScriptError: It cannot be loaded; the message holds the user's own traceback.
     """
+    Settings.from_environment().import_preloaded()
     if os.path.isdir(target):
         raise UsageError(f"{target} is a folder", hint="Give a Python file in it, or a module with -m.")
     if os.path.exists(target):
@@ -84,6 +86,7 @@ def load_module(name: str) -> ModuleType:
     Raises:
         ScriptError: There is no such module, or it cannot be loaded.
     """
+    Settings.from_environment().import_preloaded()
     _put_first(os.getcwd())
     try:
         return importlib.import_module(name)

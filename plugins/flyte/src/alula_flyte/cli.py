@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import click
 
+from .run_command import command as run_command
+
 
 @click.group()
 def group() -> None:
     """Run, check and rewrite programs written for Flyte."""
+
+
+group.add_command(run_command)
 
 
 @group.command()

@@ -207,7 +207,9 @@ def _told(record: RunRecord, attempts: int, compiled: CompiledInterface, session
         say(f"run {record.name} {record.status.replace('_', ' ')} after {took}")
         return FAILED
     say(f"run {record.name} succeeded in {took}")
-    if not session.results.machine:
+    if session.request.output == "python":
+        session.results.write(f"{compiled.outputs_to_python(record.outputs)}\n")
+    elif not session.results.machine:
         session.results.write(outputs_text(record.outputs, compiled))
     return 0
 

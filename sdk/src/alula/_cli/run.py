@@ -14,7 +14,6 @@ import msgspec
 from alula_kernel.errors import UsageError
 
 from .._loading import compile_spec, entities_of, find_entity, load, load_module
-from .._settings import Settings
 from .collector import leave_out_what_there_is, working
 from .entity_options import EntityCommand
 
@@ -40,7 +39,7 @@ class RunRequest(msgspec.Struct, frozen=True):
         executor: Name of the executor of Python tasks; empty for that of the process.
         max_parallelism: Most attempts at once.
         answer: Answers to gates, as ``NAME=VALUE``.
-        output: ``text`` or ``json``.
+        output: ``text``, ``json`` or ``python``.
         verbose: 0, 1 or 2.
     """
 
@@ -119,9 +118,10 @@ def _options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--output"],
-            type=click.Choice(["text", "json"]),
+            type=click.Choice(["text", "json", "python"]),
             default="text",
-            help="How results are printed on stdout. With json it is one document, and what tasks print goes to stderr.",
+            help="How results are printed on stdout: by name, as one JSON document (what tasks print goes to stderr then), or "
+            "as Python prints what a call returns.",
             show_default=True,
         ),
         click.Option(["-v", "--verbose"], count=True, help="Say more; twice for debugging."),
@@ -139,6 +139,8 @@ class RunCommand(click.Group):
         request = RunRequest(**ctx.params)
         if request.resume:
             _check_resume(request)
+            if request.flyte:
+                _use_flyte_names()
         leave_out_what_there_is()
         with ResultStream(machine=request.output == "json") as results, logged(request.verbose):
             ctx.obj = Session(request, results)
@@ -210,7 +212,6 @@ def _loaded(ctx: click.Context, target: str, *, is_file: bool) -> ModuleType:
     with quiet, working():
         if ctx.params.get("flyte"):
             _use_flyte_names()
-        Settings.from_environment().import_preloaded()
         return load(target) if is_file else load_module(target)
 
 

@@ -1,0 +1,102 @@
+"""``alula flyte run`` takes the command lines that people have in their scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Alula = Callable[..., Any]
+
+PROGRAM = """
+    import os
+
+    from flytekit import task, workflow
+
+
+    @task
+    def describe(count: int, loud: bool, place: str) -> tuple[int, str]:
+        text = f"{count} in {place} {os.environ.get('WORD', '')}".strip()
+        return count, text.upper() if loud else text
+
+
+    @workflow
+    def wf(count: int, loud: bool = False, the_place: str = "here") -> tuple[int, str]:
+        return describe(count=count, loud=loud, place=the_place)
+"""
+
+
+@pytest.fixture(autouse=True)
+def program(write: Callable[[str, str], Path]) -> None:
+    write("prog.py", PROGRAM)
+    write("inputs.yaml", "count: 7\nthe_place: there\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["prog.py", "wf", "--count", "3"], "(3, '3 in here')"),
+        (["prog.py", "wf", "--count", "3", "--loud", "--the_place", "Rome"], "(3, '3 IN ROME')"),
+        (["--env", "WORD=now", "prog.py", "wf", "--count=1"], "(1, '1 in here now')"),
+        (["prog.py", "wf", "--inputs-file", "inputs.yaml"], "(7, '7 in there')"),
+        (["--inputs-file", "inputs.yaml", "prog.py", "wf", "--count", "8"], "(8, '8 in there')"),
+        (
+            ["-p", "shop", "-d", "staging", "--overwrite-cache", "--tags", "a", "prog.py", "wf", "--count", "2"],
+            "(2, '2 in here')",
+        ),
+    ],
+)
+def test_it_runs_and_prints_as_there(alula: Alula, arguments: list[str], printed: str) -> None:
+    answer = alula("flyte", "run", *arguments)
+    assert (answer.code, answer.out) == (0, f"Running Execution on local.\n{printed}\n"), answer.err
+
+
+def test_local_runs_of_the_second_generation_say_so_at_the_end(alula: Alula) -> None:
+    answer = alula("flyte", "run", "--local", "prog.py", "wf", "--count", "3")
+    assert (answer.code, answer.out) == (0, "(3, '3 in here')\nCompleted Local Run\n"), answer.err
+
+
+def test_options_for_clusters_are_ignored_with_a_note(alula: Alula) -> None:
+    answer = alula("flyte", "run", "--image", "a:b", "--copy-all", "prog.py", "wf", "--count", "3")
+    assert answer.code == 0
+    assert "note: --image has no meaning on this machine and is ignored\n" in answer.err
+    assert "note: --copy-all has no meaning on this machine and is ignored\n" in answer.err
+
+
+def test_a_cluster_is_not_there(alula: Alula) -> None:
+    answer = alula("flyte", "run", "--remote", "prog.py", "wf", "--count", "3")
+    assert (answer.code, answer.out) == (2, "")
+    assert "there is no cluster to run on\n  Leave out --remote" in answer.err
+
+
+def test_project_domain_and_labels_are_those_of_the_run(alula: Alula) -> None:
+    begun = alula("flyte", "run", "-p", "shop", "-d", "staging", "--label", "a=b", "prog.py", "wf", "--count", "2")
+    assert begun.code == 0, begun.err
+    shown = alula("runs", "show", "--output", "json").out
+    for part in ('"project": "shop"', '"domain": "staging"', '"a": "b"'):
+        assert part in shown
+
+
+def test_wrong_inputs_are_told_as_ever(alula: Alula) -> None:
+    answer = alula("flyte", "run", "prog.py", "wf", "--count", "many")
+    assert answer.code == 2
+    assert "--count" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_help_of_the_program(alula: Alula) -> None:
+    answer = alula("flyte", "run", "prog.py", "wf", "--help")
+    assert answer.code == 0
+    assert "--the-place" in answer.out
+    assert "Running" not in answer.out
+
+
+def test_the_tables_can_be_read(alula: Alula) -> None:
+    answer = alula("flyte", "names", "flytekit")
+    assert answer.code == 0
+    assert "same -> alula.workflow" in answer.out
+    unknown = alula("flyte", "names", "flytekitt")
+    assert unknown.code == 2
+    assert "flytekit" in unknown.err
