@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "Alula"
 author = "The Alula authors"
@@ -40,3 +44,16 @@ html_title = f"Alula {release}"
 html_copy_source = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
+
+
+def add_flyte_names(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the tables of alula-flyte on their page."""
+    if name == "reference/flyte-names":
+        from alula_flyte.listing import markdown
+
+        source[0] += f"\n{markdown()}"
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx what to call."""
+    app.connect("source-read", add_flyte_names)
