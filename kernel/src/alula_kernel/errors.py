@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 
@@ -197,16 +197,34 @@ class ActionError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class TaskError(AlulaError):
-    """A task, or something that it awaited, failed.
+    """A task, or something that it awaited, failed. A task may raise one itself: ``raise OOMError("OOM", "too many rows")``.
+
+    Calculating with one that a map gave as a value raises it, so that ``sum(results)`` tells what failed.
 
     Args:
-        error: The failure as it was recorded.
+        error: The failure as it was recorded; or its code, a short name.
+        message: The message, where a code is given.
+        worker: Where it happened, where a code is given.
+
+    Attributes:
+        made_by_user: Whether it was made with a code, so that nothing is recorded of it yet.
     """
 
-    def __init__(self, error: ActionError) -> None:
+    def __init__(self, error: ActionError | str, message: str = "", worker: str | None = None) -> None:
+        self.made_by_user = isinstance(error, str)
+        if isinstance(error, str):
+            error = ActionError(code=error, message=message, kind=self._own_kind, worker=worker or "")
         # Not by super(): next in line may be the user's own class, whose constructor wants other arguments.
         Exception.__init__(self, error.message)
         self.error = error
+
+    _own_kind: ClassVar[str] = "unknown"
+
+    def _raise(self, _other: object) -> NoReturn:
+        raise self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _raise
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _raise
 
     @property
     def code(self) -> str:
@@ -232,6 +250,8 @@ class TaskError(AlulaError):
 
 class RuntimeUserError(TaskError):
     """The user's code raised."""
+
+    _own_kind = "user"
 
 
 class OOMError(RuntimeUserError):
@@ -276,6 +296,8 @@ class ConditionFailedError(RuntimeUserError):
 
 class RuntimeSystemError(TaskError):
     """The platform failed: executor, storage or preemption."""
+
+    _own_kind = "system"
 
 
 class RuntimeUnknownError(TaskError):

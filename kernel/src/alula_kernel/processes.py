@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from typing import NamedTuple
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -100,6 +101,49 @@ def thread_count() -> int:
     import threading
 
     return threading.active_count()
+
+
+# jemalloc holds the locks of its background threads while a process forks, and begins new ones in the child.
+_SAFE_THREADS = frozenset({"jemalloc_bg_thd"})
+
+
+def fork_loses_threads() -> bool:
+    """Tell whether a child that is forked now would miss threads that this process has.
+
+    Libraries for linear algebra, as OpenBLAS, end their threads before a fork and begin them again when they are next
+    needed, in the parent and in the child (see pthread_atfork(3)); their threads are not missed. So this forks a child
+    that ends at once, and looks at which threads are left. To be called from the only thread that runs Python code.
+    """
+    if thread_count() == 1:
+        return False
+    if not _HAS_PROC:
+        return True
+    pid = fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return not _thread_names() <= _SAFE_THREADS
+
+
+def fork() -> int:
+    """Fork as `os.fork` does, without the warning of Python from 3.12 on that there are threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _thread_names() -> set[str]:
+    """Return the names of all threads but the first."""
+    names = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/comm", encoding="utf-8", errors="replace") as file:
+                name = file.read().strip()
+        except FileNotFoundError:  # it has just ended
+            continue
+        if int(thread) != os.getpid():
+            names.add(name)
+    return names
 
 
 def tree_memory_bytes(pid: int, limit_bytes: int) -> int:

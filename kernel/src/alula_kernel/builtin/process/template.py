@@ -1,7 +1,7 @@
 """A template: a process that has loaded the code, and forks a child for each attempt.
 
-It stays single-threaded, so that forking is safe; where the user's code started threads while it was imported, or the
-system does not fork well, the child begins anew in a fresh interpreter instead. It waits for its children's ends, notes
+It stays single-threaded, so that forking is safe; where the user's code started threads while it was imported that a fork
+would lose, or the system does not fork well, the child begins anew in a fresh interpreter instead. It waits for its children's ends, notes
 them in files, and sees to their limits, all of which goes on when the engine that started it dies. It ends when the
 engine is gone and so is its last child.
 """
@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...processes import ProcessId, thread_count, tree_memory_bytes
+from ...processes import ProcessId, fork, fork_loses_threads, tree_memory_bytes
 from .endings import memory_stop, timeout_stop
 from .files import AttemptFiles, ExitRecord
 from .orders import Keep, RunOnce, Setup, receive_order
@@ -142,7 +142,7 @@ class _Template:
             load()
         except BaseException:  # noqa: BLE001 - code of the user's may raise anything
             traceback.print_exc()  # each attempt meets it again, and tells
-        self._spawn = thread_count() > 1
+        self._spawn = fork_loses_threads()
         # What is here now is shared with the children, and the collector would touch and so copy all of it.
         gc.collect()
         gc.freeze()
@@ -161,7 +161,7 @@ class _Template:
         task = order.task
         if task is not None:
             self.load(lambda: self._worker.load_task(task))
-        pid = os.fork()
+        pid = fork()
         if not pid:
             self._be_child(order, channel)
         once = isinstance(order, RunOnce)
