@@ -43,3 +43,34 @@ def check(path: Path, output: str) -> int:
     report = checked(path)
     click.echo(msgspec.json.encode(report).decode() if output == "json" else as_text(report), nl=output == "json")
     return 0 if report.is_complete else 1
+
+
+@group.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Write the files, instead of showing the changes.")
+@click.option("--check", "checks", is_flag=True, help="Exit with 1 if there is something to rewrite.")
+def migrate(path: Path, write: bool, checks: bool) -> int:
+    """Rewrite the imports and names of the file or folder PATH to Alula's own.
+
+    Comments and layout are kept. The changes go to stdout as a diff, and what is left to do by hand to stderr. Running
+    it again changes nothing.
+    """
+    from .migrate import diff, summary
+    from .migrate import migrate as migrated
+    from .migrate import write as written
+
+    migration = migrated(path)
+    if write:
+        written(migration)
+    else:
+        for line in diff(migration):
+            click.secho(line, fg=_color(line))
+    click.echo(summary(migration, written=write), err=True, nl=False)
+    return 1 if checks and migration.changed else 0
+
+
+def _color(line: str) -> str | None:
+    """Return the color of a line of a diff."""
+    if line.startswith(("---", "+++")):
+        return None
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])

@@ -40,12 +40,28 @@ def uses_of(code: bytes) -> list[Use]:
         ValueError: It cannot be decoded.
         RecursionError: It is nested too deeply.
     """
+    return sorted(_read(code).uses(), key=lambda use: (use.line, use.found.name))
+
+
+def unbound_names(code: bytes) -> set[str]:
+    """Return the names that a source uses and nothing in it binds, quoted annotations included.
+
+    Raises:
+        SyntaxError: This is no Python of the running version.
+        ValueError: It cannot be decoded.
+        RecursionError: It is nested too deeply.
+    """
+    reader = _read(code)
+    return {parts[0] for scope, parts, _ in reader.used if not scope.meanings(parts[0])} - _BUILTINS
+
+
+def _read(code: bytes) -> _Reader:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(code)
     reader = _Reader()
     reader.visit(tree)
-    return sorted(reader.uses(), key=lambda use: (use.line, use.found.name))
+    return reader
 
 
 class _Scope:

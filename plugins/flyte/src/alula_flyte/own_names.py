@@ -1,0 +1,71 @@
+"""Alula's own names: which there are, and how a program reaches them."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from .lookup import look_up
+from .rows import Row
+
+
+@cache
+def modules_of_alula() -> frozenset[str]:
+    """Return the public modules that are attributes of ``alula``."""
+    alula = importlib.import_module("alula")
+    public = (name for name in dir(alula) if not name.startswith("_"))
+    return frozenset(name for name in public if isinstance(getattr(alula, name), ModuleType))
+
+
+@cache
+def object_of(module: str, name: str = "") -> Any:
+    """Return the object of a name; None if it is not there."""
+    try:
+        found: Any = importlib.import_module(module)
+        for part in filter(None, name.split(".")):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return None
+    return found
+
+
+def home_of(parts: tuple[str, ...]) -> str:
+    """Return the module of Alula's that stands for one of Flyte's; empty if none does.
+
+    Args:
+        parts: The parts of the name of Flyte's module.
+    """
+    if len(parts) == 1:
+        return "alula"
+    row = look_up(parts).row
+    if row is not None and row.own and ":" not in row.own:
+        return row.own
+    if len(parts) == 2 and parts[0] == "flyte" and parts[1] in modules_of_alula():
+        return f"alula.{parts[1]}"
+    return ""
+
+
+def name_in(home: str, row: Row) -> str:
+    """Return the dotted name by which an own name is reached from a module of Alula's; empty if it is not.
+
+    Args:
+        home: The module.
+        row: The row with the own name.
+    """
+    module, _, name = row.own.partition(":")
+    if not home:
+        return ""
+    if module == home:
+        return name
+    if module.startswith(f"{home}.") and (home != "alula" or module.split(".")[1] in modules_of_alula()):
+        return ".".join(filter(None, [module[len(home) + 1 :], name]))
+    is_same = bool(name) and object_of(home, name) is not None and object_of(home, name) is object_of(module, name)
+    return name if is_same else ""
+
+
+def root_of(module: str) -> str:
+    """Return the module to import for a name of a module of Alula's or a plugin's: ``alula`` where that is enough."""
+    first, _, rest = module.partition(".")
+    return first if first == "alula" and (not rest or rest.partition(".")[0] in modules_of_alula()) else module

@@ -1,0 +1,304 @@
+"""What a rewrite changes in one source, decided from what the source imports and refers to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import libcst as cst
+import msgspec
+
+from .bindings import Binding, Bindings, Dotted, Reference, Statement
+from .imports import Entry, entries_of
+from .lookup import Found
+from .own_names import home_of, name_in, object_of, root_of
+from .rows import Row
+
+
+class Note(msgspec.Struct, frozen=True, order=True):
+    """Something to know, or to do by hand.
+
+    Attributes:
+        line: The line, before the rewrite.
+        text: What it is.
+    """
+
+    line: int
+    text: str
+
+
+@dataclass
+class Change:
+    """What becomes of an import statement.
+
+    Attributes:
+        kept: What it still imports.
+        new: What is imported in its place.
+    """
+
+    kept: list[Entry]
+    new: list[Entry] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """What a rewrite changes.
+
+    Attributes:
+        changes: The import statements that change.
+        names: The names and attributes that are replaced, and what by.
+        meanings: For each name that is replaced, or stays because it has the right name already: what it stood for, and
+            how an own name of Alula's can be written in its place.
+        notes: What differs although the name is Alula's now.
+        left: What is left, and why.
+        renamed: How many imported names are Alula's now.
+    """
+
+    changes: dict[Statement, Change] = field(default_factory=dict)
+    names: dict[Dotted, str] = field(default_factory=dict)
+    meanings: dict[Dotted, Meaning] = field(default_factory=dict)
+    notes: set[Note] = field(default_factory=set)
+    left: set[Note] = field(default_factory=set)
+    renamed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a name of Flyte's stood for that is Alula's now.
+
+    Attributes:
+        name: Flyte's name, with its module.
+        root: How Alula's module is reached there; empty if names are imported from it.
+        statement: The import statement.
+    """
+
+    name: str
+    root: str
+    statement: Statement
+
+
+class Planner:
+    """Decides for one source.
+
+    Args:
+        bindings: What the source imports and refers to.
+        bound: Local names that must stay bound, because others import them from here.
+    """
+
+    def __init__(self, bindings: Bindings, bound: Iterable[str] = ()) -> None:
+        self.bindings = bindings
+        self.bound = frozenset(bound)
+        self.owners = bindings.owners
+        self.plan = Plan()
+        self.moved: dict[Statement, set[Entry]] = defaultdict(set)
+        self.added: dict[Statement, list[Entry]] = defaultdict(list)
+
+    def planned(self) -> Plan:
+        """Return the plan; to be called once."""
+        imported = self.bindings.imported
+        named = [binding for binding in imported if not self._is_module(binding)]
+        modules = [binding for binding in imported if self._is_module(binding)]
+        movable = [binding for binding in [*named, *self.bindings.starred] if self._is_movable(binding)]
+        # Those that keep their names first, so that none takes the name of another.
+        for binding in movable:
+            if binding.local == _short(binding):
+                self.owners.setdefault(binding.local, set()).add(_row(binding.found).own)
+        for binding in movable:
+            self._move(binding, self._local_name(binding, movable))
+        for local in dict.fromkeys(binding.local for binding in modules):
+            self._move_modules([binding for binding in modules if binding.local == local])
+        self._move_stars()
+        self._make_changes()
+        return self.plan
+
+    def _is_module(self, binding: Binding) -> bool:
+        return binding.found.is_module or not binding.entry.name
+
+    # What is imported by name.
+
+    def _is_movable(self, binding: Binding) -> bool:
+        row = binding.found.row
+        if row is None or not row.own:
+            self._leave(binding)
+            return False
+        if "." in row.own.partition(":")[2] and self._must_keep(binding):
+            self.plan.left.add(Note(binding.line, f"{binding.found.name} is {_written(row)}, which cannot be imported"))
+            return False
+        return True
+
+    def _must_keep(self, binding: Binding) -> bool:
+        """Tell whether the local name must stay, because not all that refers to it can be rewritten."""
+        return (
+            bool(binding.entry.alias)
+            or binding.local in self.bound
+            or any(reference.is_quoted or reference.is_ambiguous for reference in binding.references)
+        )
+
+    def _local_name(self, binding: Binding, movable: list[Binding]) -> str:
+        """Return the name by which the source will call what it imports."""
+        row, short = _row(binding.found), _short(binding)
+        alike = [other for other in movable if other.local == binding.local]
+        if any(self._must_keep(other) or _row(other.found).own != row.own for other in alike):
+            return binding.local
+        if self.owners.get(short, set()) - {row.own}:
+            return binding.local
+        self.owners.setdefault(short, set()).add(row.own)
+        return short
+
+    def _move(self, binding: Binding, local: str) -> None:
+        row = _row(binding.found)
+        module, _, name = row.own.partition(":")
+        first, *rest = name.split(".")
+        if not first:
+            module, _, first = module.rpartition(".")
+        entry = binding.entry
+        new = Entry(module, first, "" if local == first else local, entry.before, entry.after)
+        if not module:
+            new = Entry(first, "", "" if local == first else local)
+        self.moved[binding.statement].add(entry)
+        self.added[binding.statement].append(new)
+        written = ".".join([local, *rest])
+        for reference in binding.references:
+            if not reference.is_quoted:
+                if written != binding.local:
+                    self.plan.names[reference.chain[0]] = written
+                self.plan.meanings[reference.chain[0]] = Meaning(binding.found.name, "", binding.statement)
+                self._look_into(reference, row, 1)
+        self._tell(binding.found, binding.line)
+
+    # What is imported as a module.
+
+    def _move_modules(self, alike: list[Binding]) -> None:
+        """Decide for the imports of modules that bind one local name."""
+        pairs = [(binding, reference) for binding in alike for reference in binding.references]
+        movable = [(binding, reference) for binding, reference in pairs if self._is_replaced(reference)]
+        for binding, reference in pairs:
+            if not self._is_replaced(reference):
+                self._leave_reference(reference, binding)
+        stays = len(movable) < len(pairs) or alike[0].local in self.bound
+        home = "" if stays else self._kept_home(alike)
+        if not home and self.owners.get("alula", set()) - {"alula:"}:
+            for binding in alike:
+                self.plan.left.add(Note(binding.line, "the name alula stands for something else here"))
+            return
+        for binding, reference in movable:
+            self._replace(reference, binding, home)
+        for binding in () if stays else alike:
+            self.moved[binding.statement].add(binding.entry)
+            self.plan.renamed.add(binding.found.name)
+            if home:
+                self.added[binding.statement].append(_imported_home(home, binding.local))
+            elif not binding.references:
+                self.added[binding.statement].append(Entry("alula"))
+
+    def _is_replaced(self, reference: Reference) -> bool:
+        row = reference.found.row
+        is_clear = not (reference.is_quoted or reference.is_ambiguous or reference.found.is_module)
+        return bool(is_clear and row and ":" in row.own)
+
+    def _kept_home(self, alike: list[Binding]) -> str:
+        """Return the module of Alula's that the local name can stand for, so that it stays; empty if there is none."""
+        has_chosen_name = bool(alike[0].entry.alias or alike[0].entry.name)
+        is_taken = bool(self.owners.get("alula", set()) - {"alula:"})
+        homes = {home_of(binding.parts) for binding in alike}
+        if len(homes) > 1 or not (has_chosen_name or is_taken):
+            return ""
+        home = homes.pop()
+        rows = [_row(reference.found) for binding in alike for reference in binding.references]
+        return home if all(name_in(home, row) for row in rows) else ""
+
+    def _replace(self, reference: Reference, binding: Binding, home: str) -> None:
+        row = _row(reference.found)
+        position = reference.found.length - len(binding.parts)
+        near = home_of(tuple(reference.found.name.split(".")[:-1]))
+        if home:
+            module, written = binding.local if home == "alula" else "", f"{binding.local}.{name_in(home, row)}"
+        else:
+            near = near if name_in(near, row) else row.own.partition(":")[0]
+            module, written = root_of(near), f"{near}.{name_in(near, row)}"
+            self.added[binding.statement].append(Entry(module))
+        self.plan.names[reference.chain[position]] = written
+        root = module if home or module == "alula" else ""
+        self.plan.meanings[reference.chain[position]] = Meaning(reference.found.name, root, binding.statement)
+        self._look_into(reference, row, position + 1)
+        self._tell(reference.found, reference.line)
+
+    def _leave_reference(self, reference: Reference, binding: Binding) -> None:
+        if reference.is_quoted:
+            text = f"an annotation that is a string refers to {binding.entry.text}"
+        elif reference.is_ambiguous:
+            text = f"{binding.local} may stand for something else here"
+        else:
+            text = _why(reference.found)
+        self.plan.left.add(Note(reference.line, text))
+
+    # What is imported with a star.
+
+    def _move_stars(self) -> None:
+        for star in self.bindings.stars:
+            used = [binding for binding in self.bindings.starred if binding.statement is star]
+            if used and "*" not in self.bound and all(binding.entry in self.moved[star] for binding in used):
+                self.moved[star].add(entries_of(star)[0])
+
+    # What is told, and what changes.
+
+    def _look_into(self, reference: Reference, row: Row, position: int) -> None:
+        """Say if an attribute is used that Alula's object does not have."""
+        module, _, name = row.own.partition(":")
+        own = object_of(module, name)
+        if position >= len(reference.chain) or not isinstance(own, type):
+            return
+        attribute = reference.chain[position]
+        if isinstance(attribute, cst.Attribute) and not hasattr(own, attribute.attr.value):
+            text = f"{_written(row)} has no {attribute.attr.value}, which {reference.found.name} has"
+            self.plan.left.add(Note(reference.line, text))
+
+    def _tell(self, found: Found, line: int) -> None:
+        row = found.row
+        self.plan.renamed.add(found.name)
+        if row is not None and row.status == "adapted" and row.note:
+            self.plan.notes.add(Note(line, f"{found.name} is {_written(row)} now: {row.note}"))
+
+    def _leave(self, binding: Binding) -> None:
+        lines = {binding.line, *(reference.line for reference in binding.references)}
+        self.plan.left |= {Note(line, _why(binding.found)) for line in lines}
+
+    def _make_changes(self) -> None:
+        for statement in {*self.moved, *self.added}:
+            kept = [entry for entry in entries_of(statement) if entry not in self.moved[statement]]
+            if self.moved[statement] or self.added[statement]:
+                self.plan.changes[statement] = Change(kept, list(dict.fromkeys(self.added[statement])))
+
+
+def _row(found: Found) -> Row:
+    assert found.row is not None
+    return found.row
+
+
+def _short(binding: Binding) -> str:
+    """Return the name that an import of Alula's own name binds."""
+    module, _, name = _row(binding.found).own.partition(":")
+    return name.partition(".")[0] or module.rpartition(".")[2]
+
+
+def _written(row: Row) -> str:
+    return row.own.replace(":", ".")
+
+
+def _imported_home(home: str, local: str) -> Entry:
+    module, _, name = home.rpartition(".")
+    if not module:
+        return Entry(home, "", "" if local == home else local)
+    return Entry(module, name, "" if local == name else local)
+
+
+def _why(found: Found) -> str:
+    row = found.row
+    if found.is_module:
+        return f"the module {found.name} is used as a value"
+    if row is None:
+        return f"alula-flyte does not know {found.name}"
+    if row.status == "missing":
+        return " ".join(row.message(found.name).split())
+    return f"{found.name} has no name of Alula's own{': ' if row.note else ''}{row.note}"
