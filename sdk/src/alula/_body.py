@@ -169,7 +169,7 @@ def error_of(failure: BaseException, retry_on: tuple[type[BaseException], ...] |
         failure: What it raised.
         retry_on: The exceptions after which a retry makes sense; None for any.
     """
-    if isinstance(failure, TaskError):
+    if isinstance(failure, TaskError) and not failure.made_by_user:
         return failure.error
     recoverable = not isinstance(failure, (NonRecoverableError, UsageError))
     if retry_on is not None:
@@ -186,9 +186,12 @@ def _error(failure: BaseException, *, recoverable: bool, traceback: str) -> Acti
     if len(message) > MAX_MESSAGE_CHARS:
         message = f"{message[: MAX_MESSAGE_CHARS - 40]}... ({len(message):,} characters)"
     kind = type(failure)
+    made = failure.error if isinstance(failure, TaskError) else None
     return ActionError(
-        code=kind.__name__,
+        code=kind.__name__ if made is None else made.code,
         message=message,
+        kind="user" if made is None else made.kind,
+        worker="" if made is None else made.worker,
         recoverable=recoverable,
         traceback=masked(traceback),
         exception=f"{kind.__module__}:{kind.__qualname__}",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import opcode
 import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from alula_kernel.errors import UsageError
 
 from .names import is_flyte, is_module, missing_module, row_of, submodules, table_of
 from .rows import Row
+
+_IMPORT_FROM = opcode.opmap["IMPORT_FROM"]
 
 PRELOADED = "alula_flyte.installed"
 """The module that installs when it is imported; the processes of a run import it first."""
@@ -30,17 +33,21 @@ class FlyteModule(ModuleType):
             __import__(qualified)
             return sys.modules[qualified]
         if row is None:
-            # `from module import name` would put a message of its own in the place of an AttributeError's.
-            raise ImportError(
-                f"alula-flyte does not know {qualified}; `alula flyte names {self.__name__}` lists what it knows",
-                name=self.__name__,
-            )
+            message = f"alula-flyte does not know {qualified}; `alula flyte names {self.__name__}` lists what it knows"
+            # `from module import name` would put a message of its own in the place of an AttributeError's; `hasattr` and
+            # `getattr` with a default, on the other hand, expect one.
+            raise ImportError(message, name=self.__name__) if _imports(sys._getframe(1)) else AttributeError(message)
         value = _Missing(qualified, row) if row.when_called else _resolved(qualified, row)
         setattr(self, name, value)
         return value
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(table_of(self.__name__) or {}), *submodules(self.__name__)})
+
+
+def _imports(frame: FrameType) -> bool:
+    """Tell whether a frame is at a ``from module import name``."""
+    return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
 
 
 def _resolved(qualified: str, row: Row) -> Any:

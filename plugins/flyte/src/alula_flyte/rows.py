@@ -32,9 +32,23 @@ class Row(msgspec.Struct, frozen=True):
     when_called: bool = False
 
     def resolve(self) -> Any:
-        """Import what the name stands for."""
+        """Import what the name stands for.
+
+        Raises:
+            ModuleNotFoundError: The plugin of Alula's that has it is not installed.
+        """
         module, _, attribute = self.target.partition(":")
-        found: Any = importlib.import_module(module)
+        try:
+            found: Any = importlib.import_module(module)
+        except ModuleNotFoundError as problem:
+            package = module.partition(".")[0]
+            if problem.name != package:
+                raise
+            distribution = package.replace("_", "-")
+            raise ModuleNotFoundError(
+                f"{distribution} is not installed, and has what this name stands for\n  pip install {distribution}",
+                name=package,
+            ) from None
         for part in filter(None, attribute.split(".")):
             found = getattr(found, part)
         return found

@@ -4,8 +4,83 @@ from __future__ import annotations
 
 from ..rows import Row, Table, adapted, missing, same
 
-MODULES: dict[str, Table] = {"flyteplugins": {}}
-"""The rows of each module."""
+_RAY: Table = {
+    "AutoscalerOptionsConfig": adapted(
+        "builtins:dict", "the options are a dict, as the autoscaler's own", own="builtins:dict"
+    ),
+    "HeadNodeConfig": same("alula_ray:HeadNodeConfig"),
+    "RayJobConfig": same("alula_ray:RayJobConfig"),
+    "WorkerNodeConfig": same("alula_ray:WorkerNodeConfig"),
+}
 
-MISSING_MODULES: dict[str, Row] = {}
+
+def _config(*names: str, instead: str = "Leave plugin_config out: the tasks then run in a process") -> Table:
+    """Return the table of a plugin that is not there: its config is refused when it is made."""
+    return dict.fromkeys(names, missing("this plugin is not there yet", instead, when_called=True))
+
+
+_BIGQUERY = _config("BigQueryConfig", "BigQueryTask", instead="Use the client of BigQuery in a task")
+_DASK = _config("Dask", "Scheduler", "WorkerGroup", instead="Make a dask.distributed.Client in a task")
+_DATABRICKS = _config("Databricks")
+_ECHO = _config("Echo", instead="Use alula.Echo")
+_ELASTIC = _config("Elastic", instead="Start torchrun in a task")
+_NOTEBOOK = _config("NotebookTask", "load_dataframe", "load_dir", "load_file", instead="Call papermill in a task")
+_SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")
+_SPARK = _config("Spark", instead="Make a SparkSession in a task")
+
+MODULES: dict[str, Table] = {
+    "flyteplugins": {},
+    "flyteplugins.bigquery": _BIGQUERY,
+    "flyteplugins.bigquery.task": _BIGQUERY,
+    "flyteplugins.dask": _DASK,
+    "flyteplugins.dask.task": _DASK,
+    "flyteplugins.databricks": _DATABRICKS,
+    "flyteplugins.databricks.task": _DATABRICKS,
+    "flyteplugins.echo": _ECHO,
+    "flyteplugins.echo.task": _ECHO,
+    "flyteplugins.hitl": _config(
+        "Event", "env", "new_event", instead="Use alula.new_condition, and answer with `alula signal`"
+    ),
+    "flyteplugins.papermill": _NOTEBOOK,
+    "flyteplugins.papermill.task": _NOTEBOOK,
+    "flyteplugins.polars": {},
+    "flyteplugins.pytorch": _ELASTIC,
+    "flyteplugins.pytorch.task": _ELASTIC,
+    "flyteplugins.ray": _RAY,
+    "flyteplugins.ray.task": _RAY,
+    "flyteplugins.snowflake": _SNOWFLAKE,
+    "flyteplugins.snowflake.task": _SNOWFLAKE,
+    "flyteplugins.spark": _SPARK,
+    "flyteplugins.spark.task": _SPARK,
+}
+"""The rows of each module. ``flyteplugins.polars`` has no names: importing it is enough, and Alula needs no plugin for it."""
+
+_THERE_IS_NONE = "this plugin is not there yet"
+_USE_THE_LIBRARY = "Use the library itself in a task, with @alula.trace on its calls"
+
+MISSING_MODULES: dict[str, Row] = {
+    f"flyteplugins.{name}": missing(_THERE_IS_NONE, instead)
+    for name, instead in {
+        "agento11y": _USE_THE_LIBRARY,
+        "agents": _USE_THE_LIBRARY,
+        "codegen": _USE_THE_LIBRARY,
+        "connectors": "Write a plugin with an executor",
+        "huggingface": _USE_THE_LIBRARY,
+        "hydra": _USE_THE_LIBRARY,
+        "jsonl": "Use alula.File, and json",
+        "lance": _USE_THE_LIBRARY,
+        "mlflow": _USE_THE_LIBRARY,
+        "nsight": _USE_THE_LIBRARY,
+        "omegaconf": "Pass the configuration as a dict or dataclass",
+        "openai": _USE_THE_LIBRARY,
+        "otel": _USE_THE_LIBRARY,
+        "pandera": "Validate the data frame in the task",
+        "redis": _USE_THE_LIBRARY,
+        "sglang": "Serve the model with its own framework",
+        "trackio": _USE_THE_LIBRARY,
+        "union": _USE_THE_LIBRARY,
+        "vllm": "Serve the model with its own framework",
+        "wandb": _USE_THE_LIBRARY,
+    }.items()
+}
 """Modules that are missing as a whole."""

@@ -1,0 +1,40 @@
+"""``flyte.PodTemplate``: a task may have one, which says nothing to a run on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class PodTemplate:
+    """The pod that a task would run in.
+
+    Attributes:
+        pod_spec: Its spec.
+        primary_container_name: The container that runs the task.
+        labels: Its labels.
+        annotations: Its annotations.
+    """
+
+    pod_spec: Any = None
+    primary_container_name: str = "primary"
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+    @classmethod
+    def from_spec(cls, spec: Any, **fields: Any) -> PodTemplate:
+        """Return a template with a spec."""
+        return cls(pod_spec=spec, **fields)
+
+    def allow_fuse(self, *_args: Any, **_options: Any) -> PodTemplate:
+        """Return the template as it is."""
+        return self
+
+    def with_termination_grace_period(self, *_args: Any, **_options: Any) -> PodTemplate:
+        """Return the template as it is."""
+        return self
+
+    def allow_nested_sandboxing(self, *_args: Any, **_options: Any) -> PodTemplate:
+        """Return the template as it is."""
+        return self

@@ -1,0 +1,224 @@
+"""``flyte.run`` and ``flyte.with_runcontext``: what is run, is run here; a run in mode ``remote`` that failed is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import alula
+from alula.adapting import WithAio
+from alula_kernel.errors import UnknownNameError
+
+from .phases import ActionPhase
+
+_MODES = ("local", "remote", "hybrid")
+
+
+class Run:
+    """A run that has ended.
+
+    Args:
+        run: The run.
+    """
+
+    def __init__(self, run: alula.Run) -> None:
+        self._run = run
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._run.name
+
+    @property
+    def url(self) -> str:
+        """Where its report can be looked at; its name if there is none."""
+        return self._run.url or f"alula:{self.name}"
+
+    @property
+    def phase(self) -> ActionPhase:
+        """How it ended."""
+        return ActionPhase(self._run.phase.value)
+
+    @property
+    def raw_phase(self) -> ActionPhase:
+        """How it ended."""
+        return self.phase
+
+    @property
+    def result(self) -> Any:
+        """What a call would have returned."""
+        return self._run.result
+
+    def done(self) -> bool:
+        """Tell whether it has ended: it has."""
+        return True
+
+    def _wait(self, quiet: bool = False, wait_for: str = "terminal") -> None:
+        """Return at once."""
+
+    def _outputs(self) -> Any:
+        """Return its outputs as a tuple, also if there is only one.
+
+        Raises:
+            Exception: The run failed; what the task raised.
+        """
+        return self._run.outputs()
+
+    def _show_logs(self, *_args: Any, **_options: Any) -> None:
+        """Do nothing: what tasks print has been shown."""
+
+    def _abort(self, reason: str = "") -> None:
+        """Do nothing: it has ended."""
+
+    def _sync(self) -> Run:
+        """Return the run itself."""
+        return self
+
+    def _details(self) -> Run:
+        """Return the run itself."""
+        return self
+
+    wait = WithAio(_wait)
+    outputs = WithAio(_outputs)
+    show_logs = WithAio(_show_logs)
+    abort = WithAio(_abort)
+    sync = WithAio(_sync)
+    details = WithAio(_details)
+
+    def __repr__(self) -> str:
+        return repr(self._run)
+
+    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
+        yield "name", self.name
+        yield "phase", self.phase.value
+        yield "url", self.url
+
+
+class Runner:
+    """Runs tasks with options; made by `with_runcontext`.
+
+    Args:
+        runner: What runs them.
+        mode: ``local``, ``hybrid`` or ``remote``; all run here.
+    """
+
+    def __init__(self, runner: Any, mode: str) -> None:
+        self._runner = runner
+        self._mode = mode
+        self.run = WithAio(self._now, self._awaited)
+
+    def _now(self, task: Any, /, *args: Any, **kwargs: Any) -> Run:
+        return self._ended(self._runner.run(task, *args, **kwargs))
+
+    async def _awaited(self, task: Any, /, *args: Any, **kwargs: Any) -> Run:
+        return self._ended(await self._runner.run.aio(task, *args, **kwargs))
+
+    def _ended(self, run: alula.Run) -> Run:
+        if self._mode != "remote":
+            run.raise_for_error()
+        elif run.error is not None:
+            alula.logger.error("the run %s failed: %s: %s", run.name, run.error.code, run.error.message)
+        return Run(run)
+
+
+def with_runcontext(
+    mode: str | None = None,
+    *,
+    name: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    overwrite_cache: bool = False,
+    disable_run_cache: bool = False,
+    interruptible: bool | None = None,
+    env_vars: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    log_level: int | None = None,
+    max_action_concurrency: int | None = None,
+    custom_context: Mapping[str, str] | None = None,
+    run_base_dir: str | None = None,
+    debug: bool = False,
+    **unused: Any,
+) -> Runner:
+    """Prepare runs with options. Options that are of use on a server only are not looked at.
+
+    Args:
+        mode: ``"local"``, ``"hybrid"`` or ``"remote"``: all run here; a run that failed is returned in mode ``remote``, and
+            raises otherwise.
+        name: Name of the run.
+        project: Project.
+        domain: Domain.
+        overwrite_cache: Compute although there is a cached output, and replace it.
+        disable_run_cache: Neither read nor write the cache.
+        interruptible: Whether attempts may run on capacity that can be taken away.
+        env_vars: Environment variables of every attempt.
+        labels: Labels.
+        log_level: Level of Alula's own loggers.
+        max_action_concurrency: Most attempts at once.
+        custom_context: Text by name that every task hands on to those that it calls.
+        run_base_dir: Folder or URI prefix for reports, checkpoints and named files.
+        debug: Enter the debugger where a task failed.
+        unused: Not looked at.
+
+    Raises:
+        UnknownNameError: There is no such mode or option.
+    """
+    if mode is not None and mode not in _MODES:
+        raise UnknownNameError.among("mode of a run", mode, _MODES)
+    for option in unused:
+        if option not in _UNUSED:
+            raise UnknownNameError.among("option of a run", option, _UNUSED)
+    runner = alula.with_runcontext(
+        name=name or "",
+        project=project,
+        domain=domain,
+        overwrite_cache=overwrite_cache,
+        disable_run_cache=disable_run_cache,
+        interruptible=interruptible,
+        env_vars=env_vars,
+        labels=labels,
+        log_level=log_level,
+        max_action_concurrency=max_action_concurrency,
+        custom_context=custom_context,
+        run_base_dir=run_base_dir,
+        debug=debug,
+    )
+    return Runner(runner, mode or "local")
+
+
+_UNUSED = (
+    "annotations",
+    "cache_lookup_scope",
+    "copy_bundle_to",
+    "copy_style",
+    "dry_run",
+    "interactive_mode",
+    "log_format",
+    "notifications",
+    "preserve_original_types",
+    "queue",
+    "raw_data_path",
+    "reset_root_logger",
+    "run_start_time",
+    "service_account",
+    "tracked",
+    "tracked_strict",
+    "user_log_level",
+    "version",
+)
+
+
+def _run(task: Any, /, *args: Any, **kwargs: Any) -> Run:
+    """Run a task here and now, and return the run.
+
+    Raises:
+        Exception: It failed; what the task raised.
+    """
+    return Runner(alula, "local").run(task, *args, **kwargs)
+
+
+async def _run_async(task: Any, /, *args: Any, **kwargs: Any) -> Run:
+    return await Runner(alula, "local").run.aio(task, *args, **kwargs)
+
+
+run = WithAio(_run, _run_async)
+__all__ = ["Run", "Runner", "run", "with_runcontext"]

@@ -1,0 +1,44 @@
+"""Packages that put functions of their own in front of Alula's."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+import alula
+from alula.adapting import WithAio, count_as_own
+
+
+def test_messages_show_what_called_a_package_of_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "adapters_of_a_test"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import alula\ndef make(name):\n    return alula.TaskEnvironment(name)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import adapters_of_a_test as adapters  # type: ignore[import-not-found]
+
+    with pytest.raises(alula.errors.UsageError) as before:
+        adapters.make("Not A Name")
+    count_as_own(adapters.__file__)
+    with pytest.raises(alula.errors.UsageError) as after:
+        adapters.make("Not A Name")
+    assert str(folder) in before.value.location
+    assert __file__ in after.value.location
+    del sys.modules["adapters_of_a_test"]
+
+
+def test_a_function_has_both_forms() -> None:
+    double = WithAio(lambda x: 2 * x)
+    assert (double(2), asyncio.run(double.aio(3))) == (4, 6)
+
+
+def test_environments_pickle_untyped_parameters_if_asked() -> None:
+    env = alula.TaskEnvironment("untyped")
+
+    @env.task(pickle_untyped=True)
+    def length(items) -> int:  # type: ignore[no-untyped-def]
+        return len(items)
+
+    assert length({1, 2, 3}) == 3
