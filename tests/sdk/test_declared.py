@@ -84,7 +84,7 @@ def test_scripts_and_queries_are_parts_of_it_too() -> None:
 
 
 def test_settings_are_checked_where_the_object_is_made() -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'retries'") as caught:
+    with pytest.raises(UnknownNameError, match="Did you mean 'retry_on' or 'retries'") as caught:
         Louder("wrong", retry=3)
     assert caught.value.location.startswith(__file__)
     assert Louder("right", retries=3).spec(alula.current_app()).retries.user == 3

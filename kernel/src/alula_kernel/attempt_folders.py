@@ -1,12 +1,11 @@
 """Where executors keep what they know of attempts on this machine: below a folder for each run, that goes with the run.
 
-All paths are relative to ``<home>/attempts``, where `ExecutorContext.home` is the home.
+Paths are relative to the folder of all attempts, `attempts_folder`.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,15 @@ if TYPE_CHECKING:
     from .contracts import Attempt
 
 _SAFE = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,99}")
+
+
+def attempts_folder(home: str) -> str:
+    """Return the folder of all attempts.
+
+    Args:
+        home: Folder of an application, as `ExecutorContext.home`.
+    """
+    return f"{home}/attempts"
 
 
 @functools.lru_cache
@@ -41,4 +49,8 @@ def attempt_path(attempt: Attempt) -> str:
 
 def _safe(text: str) -> str:
     """Return a text that can be the name of a file: itself, or its hash."""
-    return text if _SAFE.fullmatch(text) else hashlib.sha256(text.encode()).hexdigest()[:32]
+    if _SAFE.fullmatch(text):
+        return text
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

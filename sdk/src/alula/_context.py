@@ -40,6 +40,8 @@ class TaskContext:
     """
 
     compiling = False
+    awaits_calls = False
+    """Whether the task awaits plain entities as well as async ones; it may say so before its first call."""
 
     def __init__(self, app: App, attempt: Attempt, controller: Controller) -> None:
         self.app = app

@@ -185,7 +185,7 @@ class Entity(ABC):
         return None
 
     def _call_in_task(self, context: TaskContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self.is_async:
+        if self.is_async or context.awaits_calls:
             return self._await_child(context, args, kwargs)
         request, compiled = self._request(context, args, kwargs)
         try:

@@ -106,11 +106,11 @@ def _forget(store: SqliteStore, name: str) -> None:
     if record is not None and root is not None:
         import shutil
 
-        from alula_kernel.attempt_folders import run_folder
+        from alula_kernel.attempt_folders import attempts_folder, run_folder
 
         options = record.options
         folder = run_folder(options.project, options.domain, name, root.created_at)
-        shutil.rmtree(os.path.join(os.path.dirname(store.path), "attempts", folder), ignore_errors=True)
+        shutil.rmtree(os.path.join(attempts_folder(os.path.dirname(store.path)), folder), ignore_errors=True)
 
 
 def clear_runs(store: SqliteStore) -> int:

@@ -49,5 +49,7 @@ def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
     version, serialize, ignored = (
         given.pop(name, default) for name, default in zip(_CACHE, ("", False, ()), strict=True)
     )
+    if given.get("retry_on") is not None:
+        given["retry_on"] = tuple(given["retry_on"])
     cache = as_cache(given.pop("cache", False), version=version, serialize=serialize, ignored_inputs=tuple(ignored))
     return TaskSettings(cache=cache, **given)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
@@ -252,6 +253,26 @@ class Task(Entity):
             known = self._body = (app, make_body(self, app))
         return known[1]
 
+    @contextlib.contextmanager
+    def replaced_by(self, function: Callable[..., Any]) -> Iterator[None]:
+        """Let a function answer instead, in this process and while the block runs, for tests: a mock, for example.
+
+        Args:
+            function: It is called with the inputs by name, and returns the outputs; plain, also for an async task.
+        """
+
+        async def answer(**inputs: Any) -> Any:
+            return function(**inputs)
+
+        before = self.__dict__.copy()
+        self.__dict__.update(executable=lambda: answer if self.is_async else function, dynamic=False)
+        self._spec = self._body = None
+        try:
+            yield
+        finally:
+            self.__dict__.clear()
+            self.__dict__.update(before, _spec=None, _body=None)
+
     def compile_result(self, context: TaskContext, compiled: CompiledInterface, result: Any) -> Outcome:
         """Turn what a dynamic body returned into an outcome."""
         raise UsageError(f"{self.title} is not dynamic")
@@ -438,6 +459,8 @@ class DynamicTask(FunctionTask[P, R]):
     def compile_result(self, context: TaskContext, compiled: CompiledInterface, result: Any) -> Outcome:
         from ._workflow import bind_outputs
 
+        if not self.dynamic:  # replaced by a function of a test's
+            return Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(result, context.conversion))
         compilation, returned = result
         if not compilation.nodes:
             return Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(returned, context.conversion))
@@ -543,6 +566,7 @@ def task(
     cache_serialize: bool = False,
     cache_ignore_input_vars: Iterable[str] = (),
     retry_on: Iterable[type[BaseException]] | None = None,
+    task_class: Callable[..., FunctionTask[Any, Any]] | None = None,
     **unknown: Any,
 ) -> Any:
     """Turn an annotated function into a task.
@@ -580,6 +604,8 @@ def task(
         cache_serialize: The same as ``cache=Cache(serialize=...)``.
         cache_ignore_input_vars: The same as ``cache=Cache(ignored_inputs=...)``.
         retry_on: The exceptions after which it is retried; any if not given.
+        task_class: A subclass of `FunctionTask`, or a function that makes one and takes the same; without it,
+            `task_config` chooses.
         unknown: Not accepted.
 
     Returns:
@@ -628,8 +654,10 @@ def task(
             deck_fields=deck_fields,
             docs=docs,
         )
-        made: type[FunctionTask[Any, Any]] = DynamicTask if mode in {"dynamic", 2} else FunctionTask
-        if task_config is not None:
+        made: Callable[..., FunctionTask[Any, Any]] = DynamicTask if mode in {"dynamic", 2} else FunctionTask
+        if task_class is not None:
+            made = task_class
+        elif task_config is not None:
             from ._app import current_app
 
             made = current_app().task_class_for(task_config)

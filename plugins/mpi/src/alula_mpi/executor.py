@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from alula_kernel.attempt_folders import attempt_path
+from alula_kernel.attempt_folders import attempt_path, attempts_folder
 from alula_kernel.contracts import (
     CANCELLED,
     LOST,
@@ -112,7 +112,7 @@ class MPIExecutor(TaskExecutor):
         return handle
 
     def _folder(self, handle: Handle) -> JobFolder:
-        return JobFolder(f"{self.context.home}/attempts/{handle['folder']}")
+        return JobFolder(f"{attempts_folder(self.context.home)}/{handle['folder']}")
 
     async def wait(self, handle: Handle) -> Outcome:
         import asyncio

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ...attempt_folders import attempt_path, attempts_folder
 from ...contracts import (
     SYSTEM_FAILURE,
     Attempt,
@@ -83,7 +84,7 @@ class ProcessExecutor(TaskExecutor):
 
     def open(self, context: ExecutorContext) -> None:
         self._context = context
-        self._root = f"{context.home}/attempts"
+        self._root = attempts_folder(context.home)
 
     # --- before it runs ----------------------------------------------------------------------------------------------
 
@@ -108,7 +109,6 @@ class ProcessExecutor(TaskExecutor):
         return need
 
     async def submit(self, attempt: Attempt, controller: Controller) -> Handle:
-        from ...attempt_folders import attempt_path
         from .files import AttemptFiles
         from .running import Running
 
