@@ -30,8 +30,9 @@ def main() -> int:
     if not os.path.exists(rest[0]):
         click.echo(f"error: there is no file {rest[0]}\n{_USAGE}", err=True)
         return 2
-    sys.path[0] = os.path.dirname(os.path.abspath(rest[0]))
-    runpy.run_path(rest[0], run_name="__main__")
+    script = os.path.abspath(rest[0])
+    sys.path[0] = os.path.dirname(script)
+    runpy.run_path(script, run_name="__main__")
     return 0
 
 

@@ -36,7 +36,9 @@ class FlyteModule(ModuleType):
             message = f"alula-flyte does not know {qualified}; `alula flyte names {self.__name__}` lists what it knows"
             # `from module import name` would put a message of its own in the place of an AttributeError's; `hasattr` and
             # `getattr` with a default, on the other hand, expect one.
-            raise ImportError(message, name=self.__name__) if _imports(sys._getframe(1)) else AttributeError(message)
+            if _imports(sys._getframe(1)):  # noqa: SLF001 - only the caller's frame tells an import from a look-up
+                raise ImportError(message, name=self.__name__)
+            raise AttributeError(message)
         value = _Missing(qualified, row) if row.when_called else _resolved(qualified, row)
         setattr(self, name, value)
         return value

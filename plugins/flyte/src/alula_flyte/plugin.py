@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from alula_kernel.contracts import Command, TypeTransformer
+from alula_kernel.contracts import Command, TaskType, TypeTransformer
 from alula_kernel.hookspecs import hookimpl
 
 
@@ -23,4 +24,25 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
         return []
     from .unknown_types import UnknownTypeTransformer
 
-    return [UnknownTypeTransformer()]
+    # Only a program that has imported it can have registered types of its own, before the application was made anew.
+    engine = sys.modules.get("alula_flyte.flyte1.type_engine")
+    return [UnknownTypeTransformer(), *(engine.TypeEngine.registered() if engine is not None else ())]
+
+
+@hookimpl
+def alula_task_types() -> Sequence[TaskType]:
+    """Register the kinds of tasks that configs of Flyte's plugins choose."""
+    return [
+        TaskType(
+            name="flyte-dask",
+            config="alula_flyte.flyte2.dask.Dask",
+            task_class="alula.FunctionTask",
+            description="Functions that make a Dask cluster themselves (Flyte 2)",
+        ),
+        TaskType(
+            name="flyte-sleep",
+            config="alula_flyte.flyte2.sleeping.Sleep",
+            task_class="alula_flyte.flyte2.sleeping.SleepTask",
+            description="Tasks that only sleep (Flyte 2)",
+        ),
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import fsspec
+
 import alula
 from alula.adapting import WithAio
 from alula_kernel.errors import UnknownNameError
@@ -78,11 +80,27 @@ class Run:
         """Return the run itself."""
         return self
 
+    def _get_report(self, attempt: int | None = None) -> str:
+        """Return the HTML report of the task at its root.
+
+        Raises:
+            ValueError: It wrote none.
+        """
+        if not self._run.url:
+            raise ValueError(f"the run {self.name} has no report; ask for one with report=True")
+        with fsspec.open(self._run.url, "r", encoding="utf-8") as stream:
+            return str(stream.read())
+
+    def _get_debug_url(self) -> None:
+        """Return that there is no debugger to look at."""
+
     wait = WithAio(_wait)
     outputs = WithAio(_outputs)
     show_logs = WithAio(_show_logs)
     abort = WithAio(_abort)
     sync = WithAio(_sync)
+    get_report = WithAio(_get_report)
+    get_debug_url = WithAio(_get_debug_url)
     details = WithAio(_details)
 
     def __repr__(self) -> str:

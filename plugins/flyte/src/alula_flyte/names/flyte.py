@@ -51,8 +51,8 @@ _EXTRAS: Table = {
         own="alula.extras:DynamicBatcher",
     ),
     "Prompt": adapted("alula_flyte.flyte2.batching:Prompt", "the same"),
-    "Sleep": _later("there is no task that only sleeps", "Use alula.sleep in a workflow, or time.sleep in a task"),
-    "SleepTask": _later("there is no task that only sleeps", "Use alula.sleep in a workflow, or time.sleep in a task"),
+    "Sleep": adapted("alula_flyte.flyte2.sleeping:Sleep", "the task sleeps in its process"),
+    "SleepTask": adapted("alula_flyte.flyte2.sleeping:SleepTask", "the task sleeps in its process"),
     "TokenBatcher": adapted(
         "alula_flyte.flyte2.batching:TokenBatcher",
         "one batch gathers while another is worked on, whatever prefetch_batches says",
@@ -121,7 +121,7 @@ MODULES: dict[str, Table] = {
         "__version__": adapted("alula_flyte:__version__", "the version of alula-flyte"),
         "build": _later("images are built by what runs containers", "Use `alula image`"),
         "build_images": _later("images are built by what runs containers", "Use `alula image`"),
-        "ctx": same("alula:ctx"),
+        "ctx": adapted("alula_flyte.flyte2.contexts:ctx", "has Flyte's fields as well", own="alula:ctx"),
         "current_domain": adapted("alula_flyte.flyte2.start:current_domain", "the domain of the settings"),
         "current_project": adapted("alula_flyte.flyte2.start:current_project", "the project of the settings"),
         "custom_context": same("alula:custom_context"),
@@ -289,7 +289,7 @@ MODULES: dict[str, Table] = {
         "NativeInterface": adapted("alula_flyte.flyte2.models:NativeInterface", "inputs and outputs only"),
         "RawDataPath": adapted("alula_flyte.flyte2.models:RawDataPath", "the same"),
         "SerializationContext": _later(_NO_SERVER),
-        "TaskContext": adapted("typing:Any", "stands for ctx() in annotations"),
+        "TaskContext": adapted("alula_flyte.flyte2.contexts:TaskContext", "has Flyte's fields as well"),
         "generate_random_name": adapted("alula_flyte.flyte2.models:generate_random_name", "the same"),
     },
     "flyte.notify": {

@@ -20,7 +20,10 @@ def _config(*names: str, instead: str = "Leave plugin_config out: the tasks then
 
 
 _BIGQUERY = _config("BigQueryConfig", "BigQueryTask", instead="Use the client of BigQuery in a task")
-_DASK = _config("Dask", "Scheduler", "WorkerGroup", instead="Make a dask.distributed.Client in a task")
+_DASK: Table = {
+    name: adapted(f"alula_flyte.flyte2.dask:{name}", "the task makes its cluster on this machine, with Client()")
+    for name in ("Dask", "Scheduler", "WorkerGroup")
+}
 _DATABRICKS = _config("Databricks")
 _ECHO = _config("Echo", instead="Use alula.Echo")
 _ELASTIC = _config("Elastic", instead="Start torchrun in a task")
