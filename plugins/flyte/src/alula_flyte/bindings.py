@@ -36,12 +36,16 @@ class Reference:
         chain: The name, and the attributes that are taken from it, each with what is before it; nothing if it is quoted.
         line: The line.
         found: What it stands for.
+        attribute: The attribute that is taken from what it stands for; empty for none.
+        arguments: The names of the arguments that what it stands for is called with.
         is_ambiguous: Whether it may stand for something else as well, because of an assignment or another import.
     """
 
     chain: list[Dotted]
     line: int
     found: Found
+    attribute: str = ""
+    arguments: frozenset[str] = frozenset()
     is_ambiguous: bool = False
 
     @property
@@ -105,6 +109,7 @@ def bindings_of(wrapper: MetadataWrapper) -> Bindings:
 
 class _Finder:
     def __init__(self, wrapper: MetadataWrapper) -> None:
+        wrapper.resolve_many({ParentNodeProvider, PositionProvider, ScopeProvider})  # in one pass, where they can
         self.parents = wrapper.resolve(ParentNodeProvider)
         self.positions = wrapper.resolve(PositionProvider)
         scopes = wrapper.resolve(ScopeProvider).values()
@@ -160,12 +165,34 @@ class _Finder:
 
     def _refer(self, access: Access, bindings: list[Binding]) -> None:
         chain = self._chain(access.node)
-        attributes = [node.attr.value for node in chain if isinstance(node, cst.Attribute)]
-        found = [look_up((*binding.parts, *attributes), len(binding.parts)) for binding in bindings]
+        references = [self._reference(access, chain, binding.parts) for binding in bindings]
         others = [one for one in access.referents if not self._is_among(one, bindings)]
-        is_ambiguous = bool(others) or len(set(found)) > 1
-        for binding, mine in zip(bindings, found, strict=True):
-            binding.references.append(Reference(chain, self._line(access.node), mine, is_ambiguous))
+        is_ambiguous = bool(others) or len({reference.found for reference in references}) > 1
+        for binding, reference in zip(bindings, references, strict=True):
+            reference.is_ambiguous = is_ambiguous
+            binding.references.append(reference)
+
+    def _reference(self, access: Access, chain: list[Dotted], parts: tuple[str, ...]) -> Reference:
+        """Return what a chain refers to.
+
+        Args:
+            access: Where it is.
+            chain: The name, and the attributes taken from it.
+            parts: What the name stands for.
+        """
+        attributes = [node.attr.value for node in chain if isinstance(node, cst.Attribute)]
+        found = look_up((*parts, *attributes), len(parts))
+        used = found.length - len(parts)
+        call = self.parents.get(chain[used]) if used < len(chain) else None
+        is_called = isinstance(call, cst.Call) and call.func is chain[used]
+        keywords = [argument.keyword for argument in call.args] if isinstance(call, cst.Call) and is_called else []
+        return Reference(
+            chain,
+            self._line(access.node),
+            found,
+            attribute=attributes[used] if used < len(attributes) else "",
+            arguments=frozenset(keyword.value for keyword in keywords if keyword),
+        )
 
     def _is_among(self, assignment: BaseAssignment, bindings: list[Binding]) -> bool:
         return isinstance(assignment, ImportAssignment) and any(
@@ -204,8 +231,7 @@ class _Finder:
             parts = (*module.split("."), name)
             if name not in used:
                 used[name] = Binding(statement, Entry(module, name), parts, look_up(parts), self._line(statement))
-            attributes = [node.attr.value for node in chain if isinstance(node, cst.Attribute)]
-            used[name].references.append(Reference(chain, self._line(access.node), look_up((*parts, *attributes))))
+            used[name].references.append(self._reference(access, chain, parts))
         return list(used.values())
 
     def _owners(self, aliases: set[int]) -> dict[str, set[str]]:

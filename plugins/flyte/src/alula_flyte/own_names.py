@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -69,3 +70,32 @@ def root_of(module: str) -> str:
     """Return the module to import for a name of a module of Alula's or a plugin's: ``alula`` where that is enough."""
     first, _, rest = module.partition(".")
     return first if first == "alula" and (not rest or rest.partition(".")[0] in modules_of_alula()) else module
+
+
+def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:
+    """Return what a use of one of Flyte's names needs that Alula's own does not have, as phrases.
+
+    Args:
+        row: The row with the own name.
+        attribute: The attribute that is taken from it; empty for none.
+        arguments: The names of the arguments that it is called with.
+    """
+    module, _, name = row.own.partition(":")
+    own = object_of(module, name)
+    written = row.own.replace(":", ".")
+    if attribute:
+        return [f"{written} has no {attribute}"] if isinstance(own, type) and not hasattr(own, attribute) else []
+    accepted = _accepted(module, name) if arguments else None
+    return [] if accepted is None else [f"{written} takes no argument {one}" for one in sorted(arguments - accepted)]
+
+
+@cache
+def _accepted(module: str, name: str) -> frozenset[str] | None:
+    """Return the names of the arguments that a function or class takes; None if it takes any, or it is not known."""
+    try:
+        parameters = inspect.signature(object_of(module, name)).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return frozenset(parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY)

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import libcst as cst
 import msgspec
 
 from .bindings import Binding, Bindings, Dotted, Reference, Statement
 from .imports import Entry, entries_of
 from .lookup import Found
-from .own_names import home_of, name_in, object_of, root_of
+from .own_names import home_of, lacks, name_in, root_of
 from .rows import Row
 
 
@@ -69,11 +68,13 @@ class Meaning:
 
     Attributes:
         name: Flyte's name, with its module.
+        own: Alula's, as rows have it.
         root: How Alula's module is reached there; empty if names are imported from it.
         statement: The import statement.
     """
 
     name: str
+    own: str
     root: str
     statement: Statement
 
@@ -122,6 +123,8 @@ class Planner:
         if row is None or not row.own:
             self._leave(binding)
             return False
+        if any(not self._is_served(reference) for reference in binding.references):
+            return False
         if "." in row.own.partition(":")[2] and self._must_keep(binding):
             self.plan.left.add(Note(binding.line, f"{binding.found.name} is {_written(row)}, which cannot be imported"))
             return False
@@ -163,8 +166,7 @@ class Planner:
             if not reference.is_quoted:
                 if written != binding.local:
                     self.plan.names[reference.chain[0]] = written
-                self.plan.meanings[reference.chain[0]] = Meaning(binding.found.name, "", binding.statement)
-                self._look_into(reference, row, 1)
+                self.plan.meanings[reference.chain[0]] = Meaning(binding.found.name, row.own, "", binding.statement)
         self._tell(binding.found, binding.line)
 
     # What is imported as a module.
@@ -172,10 +174,12 @@ class Planner:
     def _move_modules(self, alike: list[Binding]) -> None:
         """Decide for the imports of modules that bind one local name."""
         pairs = [(binding, reference) for binding in alike for reference in binding.references]
-        movable = [(binding, reference) for binding, reference in pairs if self._is_replaced(reference)]
+        movable = []
         for binding, reference in pairs:
-            if not self._is_replaced(reference):
+            if not self._is_replaceable(reference):
                 self._leave_reference(reference, binding)
+            elif self._is_served(reference):
+                movable.append((binding, reference))
         stays = len(movable) < len(pairs) or alike[0].local in self.bound
         home = "" if stays else self._kept_home(alike)
         if not home and self.owners.get("alula", set()) - {"alula:"}:
@@ -192,10 +196,10 @@ class Planner:
             elif not binding.references:
                 self.added[binding.statement].append(Entry("alula"))
 
-    def _is_replaced(self, reference: Reference) -> bool:
+    def _is_replaceable(self, reference: Reference) -> bool:
         row = reference.found.row
         is_clear = not (reference.is_quoted or reference.is_ambiguous or reference.found.is_module)
-        return bool(is_clear and row and ":" in row.own)
+        return is_clear and row is not None and ":" in row.own
 
     def _kept_home(self, alike: list[Binding]) -> str:
         """Return the module of Alula's that the local name can stand for, so that it stays; empty if there is none."""
@@ -220,8 +224,7 @@ class Planner:
             self.added[binding.statement].append(Entry(module))
         self.plan.names[reference.chain[position]] = written
         root = module if home or module == "alula" else ""
-        self.plan.meanings[reference.chain[position]] = Meaning(reference.found.name, root, binding.statement)
-        self._look_into(reference, row, position + 1)
+        self.plan.meanings[reference.chain[position]] = Meaning(reference.found.name, row.own, root, binding.statement)
         self._tell(reference.found, reference.line)
 
     def _leave_reference(self, reference: Reference, binding: Binding) -> None:
@@ -243,16 +246,11 @@ class Planner:
 
     # What is told, and what changes.
 
-    def _look_into(self, reference: Reference, row: Row, position: int) -> None:
-        """Say if an attribute is used that Alula's object does not have."""
-        module, _, name = row.own.partition(":")
-        own = object_of(module, name)
-        if position >= len(reference.chain) or not isinstance(own, type):
-            return
-        attribute = reference.chain[position]
-        if isinstance(attribute, cst.Attribute) and not hasattr(own, attribute.attr.value):
-            text = f"{_written(row)} has no {attribute.attr.value}, which {reference.found.name} has"
-            self.plan.left.add(Note(reference.line, text))
+    def _is_served(self, reference: Reference) -> bool:
+        """Tell whether Alula's object has what a reference needs, and say what it lacks."""
+        wanting = lacks(_row(reference.found), reference.attribute, reference.arguments)
+        self.plan.left |= {Note(reference.line, f"{text}; {reference.found.name} does") for text in wanting}
+        return not wanting
 
     def _tell(self, found: Found, line: int) -> None:
         row = found.row
