@@ -8,6 +8,8 @@ A converter is looked up once per type and then shared. The order of a look-up, 
 3. a transformer that names one of its base classes, nearest first,
 4. a transformer whose `matches` says yes, highest priority first.
 
+Where the one that is found refuses the type, one that `takes_refused` is asked, if there is any.
+
 ``NewType`` and type aliases stand for what they name; ``HashMethod`` in ``Annotated`` wraps whatever was found.
 """
 
@@ -359,8 +361,7 @@ class TypeRegistry:
         else:
             if not metadata and base is not python_type:
                 return self.converter(base)
-            request = self._request(base, metadata)
-            found = self._find(request).converter(request)
+            found = self._found(self._request(base, metadata))
         hash_method = next((extra for extra in metadata if isinstance(extra, HashMethod)), None)
         return found if hash_method is None else HashingConverter(found, hash_method)
 
@@ -372,6 +373,15 @@ class TypeRegistry:
             metadata=metadata,
             registry=self,
         )
+
+    def _found(self, request: TypeRequest) -> Converter[Any]:
+        try:
+            return self._find(request).converter(request)
+        except UnsupportedTypeError:
+            last = next((transformer for transformer in self._transformers if transformer.takes_refused), None)
+            if last is None:
+                raise
+            return last.converter(request)
 
     def _find(self, request: TypeRequest) -> TypeTransformer:
         if isinstance(request.python_type, (str, typing.ForwardRef)):

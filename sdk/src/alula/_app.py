@@ -329,6 +329,10 @@ class App:
         self.__dict__.pop("engine", None)
         for executor in self.__dict__.pop("executors", {}).values():
             executor.close()
+        if self.uses_secrets:
+            from ._secret_files import remove_leftovers
+
+            remove_leftovers()
 
 
 class LazyStorage:

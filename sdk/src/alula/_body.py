@@ -20,7 +20,7 @@ from alula_kernel.errors import (
 )
 
 from ._context import TaskContext
-from ._redaction import masked
+from ._redaction import knows_secrets, masked
 from ._state import STATE
 from ._tracebacks import user_traceback
 
@@ -114,10 +114,10 @@ def _success(
         outcome = task.compile_result(context, compiled, result)
     else:
         outcome = Outcome(kind=SUCCEEDED, outputs=compiled.outputs_to_literals(result, context.conversion))
-    if spec.secrets:
+    if knows_secrets():
         from ._secrets import refuse_secrets_in
 
-        refuse_secrets_in(outcome)
+        refuse_secrets_in(outcome.outputs)
     if spec.report or context.used_checkpoint is not None:
         return _with_files(task, context, outcome, values, result)
     return outcome

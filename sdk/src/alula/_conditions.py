@@ -14,6 +14,7 @@ from ._aio import WithAio
 from ._context import TaskContext, ctx
 from ._groups import current_group
 from ._overrides import Duration
+from ._redaction import masked
 from ._state import call_site
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ def _prepared(
         name,
         context.app.registry.converter(data_type).literal_type,
         seconds,
-        prompt=prompt,
-        description=description,
+        prompt=masked(prompt),
+        description=masked(description),
     )
     condition = Condition(name, data_type, context)
     context.open_conditions.add(name)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from alula_kernel.errors import UsageError
 
+from ._redaction import masked
 from ._state import STATE, call_site
 
 # With the task that it belongs to: in one process, a child inherits the context variables of its parent.
@@ -29,6 +30,7 @@ def group(name: str) -> Iterator[None]:
     """
     if not name:
         raise UsageError("a group needs a name", location=call_site())
+    name = masked(name)
     owner = STATE.get()
     outer = current_group(owner)
     token = _GROUP.set((owner, f"{outer}/{name}" if outer else name))

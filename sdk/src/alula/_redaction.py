@@ -24,15 +24,21 @@ def remember(value: bytes) -> None:
     global _forms
     import base64
     import html
-    from urllib.parse import quote
+    from urllib.parse import quote, quote_plus
 
     text = value.decode(errors="replace").strip()
     if len(text) < SHORTEST:
         return
-    forms = {text, repr(text)[1:-1], quote(text, safe=""), html.escape(text), base64.b64encode(value).decode()}
+    forms = {text, repr(text)[1:-1], quote(text, safe=""), quote_plus(text), html.escape(text)}
+    forms.add(base64.b64encode(value).decode())
     forms |= {line.strip() for line in text.splitlines() if len(line.strip()) >= 2 * SHORTEST}  # as of a private key
     if not forms <= set(_forms):
         _forms = tuple(sorted({*forms, *_forms}, key=len, reverse=True))
+
+
+def knows_secrets() -> bool:
+    """Tell whether there is anything to mask in this process."""
+    return bool(_forms)
 
 
 def masked(text: str) -> str:
@@ -52,7 +58,7 @@ def holds_secret(data: bytes) -> bool:
 def masked_streams() -> Iterator[None]:
     """Mask values in what Python code prints while the block runs.
 
-    What a program writes past `sys.stdout` and `sys.stderr`, as another program that it starts, is not masked.
+    What is written past `sys.stdout` and `sys.stderr`, as by `os.write` or another program, is not masked.
     """
     global _masking
     if _masking == 0:
@@ -66,11 +72,14 @@ def masked_streams() -> Iterator[None]:
             for name in ("stdout", "stderr"):
                 stream = getattr(sys, name)
                 if isinstance(stream, _MaskedStream):
+                    stream.flush()
                     setattr(sys, name, stream.stream)
 
 
 class _MaskedStream:
     """Writes text to another stream without values of secrets.
+
+    The end of a text that may be the beginning of a value waits for what comes next, or for a flush.
 
     Args:
         stream: The other stream.
@@ -78,10 +87,14 @@ class _MaskedStream:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
+        self._waiting = ""
 
     def write(self, text: str) -> int:
         """Write a text; returns its length, as it was before."""
-        self.stream.write(masked(text))
+        whole = masked(self._waiting + text)
+        kept = _begun(whole)
+        self._waiting = whole[len(whole) - kept :]
+        self.stream.write(whole[: len(whole) - kept])
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -89,8 +102,49 @@ class _MaskedStream:
         for line in lines:
             self.write(line)
 
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, ""
+        self.stream.write(waiting)
+        self.stream.flush()
+
+    @property
+    def buffer(self) -> _MaskedBuffer:
+        """The same for bytes."""
+        return _MaskedBuffer(self)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+class _MaskedBuffer:
+    """Writes bytes to a masked stream.
+
+    Args:
+        stream: The stream.
+    """
+
+    def __init__(self, stream: _MaskedStream) -> None:
+        self._stream = stream
+
+    def write(self, data: Any) -> int:
+        """Write bytes: through the text stream if they are text and hold a value, else as they are."""
+        content = bytes(data)
+        if holds_secret(content):
+            self._stream.write(content.decode(errors="backslashreplace"))
+        else:
+            self._stream.flush()
+            self._stream.stream.buffer.write(content)
+        return len(content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream.stream.buffer, name)
+
+
+def _begun(text: str) -> int:
+    """Return how many characters at the end of a text are the beginning of a value."""
+    longest = min(len(text), max(map(len, _forms), default=1) - 1)
+    return next((n for n in range(longest, 0, -1) if any(form.startswith(text[-n:]) for form in _forms)), 0)

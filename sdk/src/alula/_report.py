@@ -175,7 +175,7 @@ _STYLE = "<style>body{font:14px/1.5 system-ui,sans-serif}table{border-collapse:c
 
 
 def _page(deck: Deck) -> str:
-    return f"<!doctype html>{_STYLE}{deck.html}"
+    return f"<!doctype html>{_STYLE}{masked(deck.html)}"
 
 
 def _values_html(converters: Mapping[str, Any], values: Mapping[str, Any]) -> str:

@@ -20,6 +20,21 @@ MOUNT_VARIABLE = "ALULA_SECRETS_FOLDER"
 KEYRING_SERVICE = "alula"
 
 
+_PREFIX = "ALULA_SECRET_"
+_hidden: dict[str, str] = {}
+
+
+def hide_variables() -> None:
+    """Take the variables with secrets out of the environment, in a process of tasks: those that ask get their own."""
+    for name in [name for name in os.environ if name.startswith(_PREFIX)]:
+        _hidden[name] = os.environ.pop(name)
+
+
+def hidden_variables() -> dict[str, str]:
+    """Return what `hide_variables` took."""
+    return dict(_hidden)
+
+
 class EnvironmentProvider(SecretProvider):
     """Reads ``ALULA_SECRET_<GROUP>_<VERSION>_<KEY>``, without the parts that there are none of.
 
@@ -32,6 +47,8 @@ class EnvironmentProvider(SecretProvider):
         for variable in self._variables(request):
             if variable in os.environ:
                 return os.environ[variable].encode()
+            if variable in _hidden:
+                return _hidden[variable].encode()
         return None
 
     def place(self, request: SecretRequest) -> str:

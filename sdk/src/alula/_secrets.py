@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,9 +19,10 @@ from alula_kernel.specs import EntitySpec, SecretSpec, TaskSpec
 
 from ._body import set_variables
 from ._redaction import holds_secret, masked, masked_streams, remember
+from ._secret_files import private_folder, write_private
 
 if TYPE_CHECKING:
-    from alula_kernel.contracts import Outcome
+    from alula_kernel.literals import Literal
 
     from ._app import App
 
@@ -197,10 +197,10 @@ class Secrets:
         with contextlib.ExitStack() as stack:
             stack.enter_context(masked_streams())
             if files:
-                self._folder = stack.enter_context(_private_folder())
+                self._folder = stack.enter_context(private_folder())
                 variables[FOLDER_VARIABLE] = str(self._folder)
                 for spec, value in files.items():
-                    _write_private(self._folder.joinpath(*filter(None, (spec.group, spec.key))), value)
+                    write_private(self._folder.joinpath(*filter(None, (spec.group, spec.key))), value)
             stack.enter_context(set_variables(variables))
             yield
 
@@ -291,20 +291,25 @@ def _check(app: App, wanted: Any, task: str = "") -> None:
         )
 
 
-def refuse_secrets_in(outcome: Outcome) -> None:
+def refuse_secrets_in(outputs: Mapping[str, Literal]) -> None:
     """Refuse outputs that hold the value of a secret: they would be stored.
 
     Raises:
         UsageError: One does.
     """
-    import msgspec
-
-    for name, literal in outcome.outputs.items():
-        if holds_secret(msgspec.msgpack.encode(literal)):
+    for name, literal in outputs.items():
+        if literal_holds_secret(literal):
             raise UsageError(
                 f"the output {name!r} holds the value of a secret, and outputs are stored",
                 hint="Return something else, and let the task that needs the secret ask for it.",
             )
+
+
+def literal_holds_secret(literal: Literal) -> bool:
+    """Tell whether the value of a secret is in a literal; what a file or data frame holds is not looked into."""
+    import msgspec
+
+    return holds_secret(msgspec.msgpack.encode(literal))
 
 
 def _request(spec: SecretSpec) -> SecretRequest:
@@ -313,46 +318,3 @@ def _request(spec: SecretSpec) -> SecretRequest:
 
 def _text(value: bytes) -> str:
     return value.decode().rstrip("\n")
-
-
-# --- secrets as files ------------------------------------------------------------------------------------------------
-
-_PREFIX = "alula-secrets"
-
-
-@contextlib.contextmanager
-def _private_folder() -> Iterator[Path]:
-    """Make a folder that only this user can look into, in memory where the system has such a place."""
-    import shutil
-    import tempfile
-
-    memory = Path("/dev/shm")
-    place = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    _sweep(place)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=place))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(place: Path) -> None:
-    """Remove what attempts of this user's that were killed have left."""
-    import shutil
-
-    for left in place.glob(f"{_PREFIX}-*"):
-        pid = left.name.removeprefix(f"{_PREFIX}-").partition("-")[0]
-        try:
-            if left.stat().st_uid != os.getuid() or not pid.isdecimal():
-                continue
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)
-        except OSError:  # it has gone, or another user's process has that number now
-            continue
-
-
-def _write_private(path: Path, value: bytes) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
-        file.write(value)

@@ -15,7 +15,7 @@ from ._settings_of import task_settings
 from ._state import call_site
 from ._task import Task
 
-_PLACEHOLDER = re.compile(r"\{\{\s*\.?inputs\.([A-Za-z_]\w*)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*\.?[iI]nputs\.([A-Za-z_]\w*)\s*\}\}")
 
 
 class SQLTask(Task):

@@ -15,6 +15,7 @@ from alula_kernel.literals import Literal
 from ._context import TaskContext
 from ._groups import current_group
 from ._interface import CompiledInterface, PythonInterface, function_interface, local_names, source_location
+from ._redaction import MASK, knows_secrets
 from ._state import STATE
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class _Steps:
         values = compiled.bind_arguments(args, kwargs)
         compiled.check_complete(values)
         # Without those that were not given: a default that changes is a change of the code.
-        inputs = compiled.inputs_to_literals(values)
+        inputs = _without_secrets(compiled.inputs_to_literals(values))
         request = TraceRequest(name=self._name, code=self._code, inputs=inputs, group=current_group(context))
         return _Step(compiled, context, context.controller.begin_trace(request))
 
@@ -160,6 +161,17 @@ class _Steps:
         compiled = CompiledInterface(python, app.registry, app.conversion, self._name, source_location(function))
         self._compiled = (app, compiled)
         return compiled
+
+
+def _without_secrets(inputs: dict[str, Literal]) -> dict[str, Literal]:
+    """Put a mask in the place of inputs that hold the value of a secret: inputs are stored, to be compared and shown."""
+    if not knows_secrets():
+        return inputs
+    from alula_kernel.literals import Scalar
+
+    from ._secrets import literal_holds_secret
+
+    return {name: Scalar(MASK) if literal_holds_secret(literal) else literal for name, literal in inputs.items()}
 
 
 def _result_type(function: Callable[..., Any], python: PythonInterface) -> Any:
@@ -213,6 +225,10 @@ class _Step:
         """Record a result."""
         try:
             outputs: dict[str, Literal] = self._compiled.outputs_to_literals(result, self._context.conversion)
+            if knows_secrets():
+                from ._secrets import refuse_secrets_in
+
+                refuse_secrets_in(outputs)
         except Exception as problem:
             self.fail(problem)
             raise

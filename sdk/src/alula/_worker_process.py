@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import BinaryIO
 
 from alula_kernel.builtin.process.endings import cancelled, lost
@@ -10,6 +11,8 @@ from alula_kernel.contracts import Attempt, CodeReference, Outcome
 from alula_kernel.specs import TaskSpec
 
 from ._app import current_app
+from ._secret_files import remove_leftovers
+from ._secret_providers import hidden_variables, hide_variables
 from ._worker_channel import Channel, ChannelController, EngineGoneError
 from ._worker_code import loading_failure
 from .worker import attempt_in, controller_over, load_code, task_of, with_entities
@@ -17,6 +20,15 @@ from .worker import attempt_in, controller_over, load_code, task_of, with_entiti
 
 class ProcessWorker(Worker):
     """Loads and runs tasks of this SDK."""
+
+    def __init__(self) -> None:
+        hide_variables()
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **hidden_variables()}
+
+    def child_ended(self) -> None:
+        remove_leftovers()
 
     def load_code(self, code: CodeReference) -> None:
         load_code(code)

@@ -71,7 +71,7 @@ def test_commands(complete: Callable[[str], list[str]]) -> None:
 
 def test_options_of_the_run(complete: Callable[[str], list[str]]) -> None:
     assert complete("alula run --cache") == ["--cache-overwrite"]
-    assert complete("alula run --output ") == ["text", "json"]
+    assert complete("alula run --output ") == ["text", "json", "python"]
 
 
 def test_entities_of_a_file(complete: Callable[[str], list[str]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from alula._cli.commands import build
+from alula._cli.commands import COMMANDS, build
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
 
@@ -25,7 +25,8 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
             yield f"{path} {name}", command
 
 
-ALL = dict(commands(build(), "alula"))
+# Those of plugins that happen to be installed are not Alula's own.
+ALL = {path: command for path, command in commands(build(), "alula") if path == "alula" or path.split()[1] in COMMANDS}
 
 
 def sections() -> dict[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alula._data.json_iterator import JSON, JSONIterator
 from alula_kernel.errors import UnsupportedTypeError, ValueConversionError
 from alula_kernel.literals import Blob
-from alula_kernel.types import BlobOf, Simple
+from alula_kernel.types import BlobOf, ListOf, Simple
 
 VALUES = [{"a": 1, "b": [None, True, "é\n"]}, [1.5], "text", None, -(2**63)]
 
@@ -26,8 +26,19 @@ def test_types(converter):
     assert converter(JSON).literal_type == Simple("json")
     for python_type in (Iterator[JSON], typing.Iterator[JSON], Generator[JSON, None, None]):
         assert converter(python_type).literal_type == BlobOf("jsonl")
-    with pytest.raises(UnsupportedTypeError, match=r"(?s)Iterator\[int\] cannot .*Iterator\[JSON\]"):
-        converter(Iterator[int])
+    with pytest.raises(UnsupportedTypeError, match=r"(?s)Iterator does not say .*Iterator\[JSON\]"):
+        converter(Iterator)
+
+
+def test_iterators_over_anything_else_are_listed(round_trip, converter, context):
+    assert converter(Iterator[int]).literal_type == ListOf(Simple("int"))
+    found = round_trip(Iterator[int], (number for number in (1, 2)), context)
+    assert isinstance(found, Iterator)
+    assert list(found) == [1, 2]
+    assert list(converter(Iterator[int]).from_text("[3]", context)) == [3]
+    for wrong in ("12", 7, ["a"]):
+        with pytest.raises(ValueConversionError):
+            converter(Iterator[int]).to_literal(wrong, context)
 
 
 def test_round_trip(round_trip, context, remote):

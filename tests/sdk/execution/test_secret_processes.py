@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 VALUE = "pr0cess-secret-value"
 
@@ -94,3 +97,106 @@ def shows(path: Path) -> bool:
         return VALUE.encode() in path.read_bytes()
     except OSError:  # the process has ended, or belongs to someone else
         return False
+
+
+ENDINGS = """
+import os
+import signal
+import time
+
+from alula import ReusePolicy, Secret, TaskEnvironment, current_context, task
+
+kept = TaskEnvironment("kept", reusable=ReusePolicy(replicas=1), secrets=[Secret("key", mount_requirement="file")])
+WANTED = [Secret("key", mount_requirement="file")]
+
+
+def end(how: str) -> int:
+    path = current_context().secrets.get_secrets_file("key")
+    assert os.path.exists(path)
+    with open("where", "a") as file:
+        file.write(path + "\\n")
+    if how == "exit":
+        os._exit(3)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "ignore":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if how != "return":
+        time.sleep(600)
+    return 1
+
+
+alone = task(timeout=1.0, secret_requests=WANTED)(end)
+
+
+@kept.task
+def in_kept(how: str) -> int:
+    return end(how)
+
+
+@task(secret_requests=WANTED)
+def stopped() -> int:
+    return end("wait")
+
+
+@task
+def others() -> list[str]:
+    print(dict(os.environ))
+    return [name for name in os.environ if name.startswith("ALULA_SECRET_")]
+"""
+
+
+@pytest.fixture
+def endings(alula_home: Path, tmp_path: Path) -> Path:
+    (alula_home / "secrets").mkdir(parents=True)
+    (alula_home / "secrets" / "key").write_text(VALUE)
+    (tmp_path / "endings.py").write_text(ENDINGS)
+    return tmp_path
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "alula", "run", "--executor", "process", "endings.py", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(
+    ("entity", "how"),
+    [("alone", "exit"), ("alone", "kill"), ("alone", "timeout"), ("alone", "return"), ("in_kept", "kill")],
+)
+def test_files_go_however_the_attempt_ends(endings: Path, entity: str, how: str) -> None:
+    with begin(endings, entity, "--how", how) as running:
+        out, err = running.communicate(timeout=120)
+    assert running.returncode == (0 if how == "return" else 1), out + err
+    paths = (endings / "where").read_text().split()
+    assert paths
+    assert not [path for path in paths if Path(path).parent.exists()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_files_go_when_the_run_is_interrupted(endings: Path, number: int) -> None:
+    where = endings / "where"
+    with begin(endings, "stopped") as running:
+        deadline = time.monotonic() + 60
+        while not where.exists() or not where.read_text().endswith("\n"):
+            assert running.poll() is None
+            assert time.monotonic() < deadline, "it hangs"
+            time.sleep(0.02)
+        running.send_signal(number)
+        running.communicate(timeout=120)
+    assert not Path(where.read_text().strip()).parent.exists()
+
+
+@pytest.mark.parametrize("spawn", [False, True], ids=["forked", "fresh"])
+def test_a_task_that_asks_for_none_finds_none(
+    endings: Path, alula_home: Path, monkeypatch: pytest.MonkeyPatch, spawn: bool
+) -> None:
+    monkeypatch.setenv("ALULA_SECRET_OTHER", VALUE)
+    if spawn:  # a thread that a fork would lose
+        source = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        (endings / "endings.py").write_text(source + ENDINGS)
+    with begin(endings, "others") as running:
+        out, err = running.communicate(timeout=120)
+    assert (running.returncode, out) == (0, "o0: []\n"), err
+    assert [path for path in alula_home.rglob("*.out") if VALUE in path.read_text()] == []
+    with begin(endings, "alone", "--how", "return") as running:
+        assert running.communicate(timeout=120)[0] == "o0: 1\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import logging
 import os
 import stat
@@ -410,6 +411,8 @@ def test_specs_hold_no_values(secret: str) -> None:
         f"x{VALUE}y",
         base64.b64encode(VALUE.encode()).decode(),
         "s3cr3t-value%2Fwith%20%27quotes%27%20%26%20more",
+        "s3cr3t-value%2Fwith+%27quotes%27+%26+more",
+        html.escape(VALUE),
     ],
 )
 def test_every_form_of_a_value_is_masked(shown: str) -> None:
@@ -443,3 +446,56 @@ def test_what_python_prints_is_masked_meanwhile(capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr()
     assert shown.out == "out [secret]\n[secret]\n"
     assert shown.err == "[secret]\nlogged [secret]\n"
+
+
+def test_a_value_in_pieces_or_as_bytes_is_masked(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    remember(VALUE.encode())
+    with masked_streams():
+        print(VALUE[:3], end="")
+        print(VALUE[3:], end="|")
+        print("s3", end="")
+        sys.stdout.flush()  # what waits for the rest of a value is written when it is asked for
+        print("|", end="")
+        sys.stdout.buffer.write(VALUE.encode())
+        sys.stdout.buffer.write(b"\xff|")
+        print("at the end: s3cr3t", end="")
+    assert capsysbinary.readouterr().out == b"[secret]|s3|[secret]\xff|at the end: s3cr3t"
+
+
+def test_reports_groups_questions_and_traces_hold_no_value(secret: str, alula_home: Path) -> None:
+    seen: list[str] = []
+
+    @alula.trace
+    def log_in(password: str) -> int:
+        seen.append(password)
+        return len(password)
+
+    @task(secret_requests=[Secret("password", group="database")], enable_deck=True)
+    def look() -> int:
+        value = os.environ["DATABASE_PASSWORD"]
+        alula.current_context().default_deck.append(html.escape(value))
+        with alula.group(f"with {value}"):
+            return log_in(value)
+
+    run = alula.run(look)
+    assert run.result == len(VALUE)
+    assert seen == [VALUE]
+    assert secret not in repr(run.actions)
+    reports = "".join(html.unescape(html.unescape(path.read_text())) for path in alula_home.rglob("report.html"))
+    assert "[secret]" in reports
+    assert secret not in reports
+
+
+def test_results_of_traced_functions_with_a_value_are_refused(secret: str) -> None:
+    @alula.trace
+    def find() -> str:
+        return os.environ["DATABASE_PASSWORD"]
+
+    @task(secret_requests=[Secret("password", group="database")])
+    def look() -> int:
+        return len(find())
+
+    run = alula.run(look)
+    assert run.error is not None
+    assert "holds the value of a secret" in run.error.message
+    assert secret not in repr(run.actions)

@@ -164,11 +164,13 @@ class TypeTransformer(ABC):
         python_types: Classes that it handles together with their subclasses, as classes or as
             ``"package.module.Class"``, so that a heavy library is never imported for a program that does not use it.
         priority: Among transformers whose `matches` says yes, the highest wins; ties go to the one registered first.
+        takes_refused: Whether it is asked for types that the one whose family they are has refused.
     """
 
     name: str
     python_types: Sequence[type | str] = ()
     priority: int = 0
+    takes_refused: bool = False
 
     def matches(self, request: TypeRequest) -> bool:
         """Tell whether it handles a type that no `python_types` covers. Called once per type; must be cheap."""

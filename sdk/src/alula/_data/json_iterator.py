@@ -125,6 +125,54 @@ class JSONIteratorConverter(Converter[Any]):
         raise self.refuse(value)
 
 
+class ListedIteratorConverter(Converter[Any]):
+    """Converts iterators over anything else than JSON: all values are put into a list, and given one after the other.
+
+    Args:
+        request: The type.
+    """
+
+    def __init__(self, request: TypeRequest) -> None:
+        item: Any = request.args[0]
+        self.python_type = request.python_type
+        self._list = request.registry.converter(list[item])
+        self.literal_type = self._list.literal_type
+
+    def to_literal(self, value: Any, context: ConversionContext) -> Literal:
+        """Convert all values.
+
+        Raises:
+            ValueConversionError: It is no iterator or collection, or one of them does not fit.
+        """
+        if not self.accepts(value):
+            raise self.refuse(value)
+        return self._list.to_literal(list(value), context)
+
+    def to_python(self, literal: Literal, context: ConversionContext) -> Any:
+        """Return an iterator; it can be used once.
+
+        Raises:
+            ValueConversionError: The literal is no list.
+        """
+        return iter(self._list.to_python(literal, context))
+
+    def accepts(self, value: Any) -> bool:
+        """Tell whether it can be iterated over, and is no text."""
+        return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+
+    def from_plain(self, value: Any, context: ConversionContext) -> Any:
+        """Make an iterator of a list of plain data.
+
+        Raises:
+            ValueConversionError: It is no such list.
+        """
+        return iter(self._list.from_plain(value, context))
+
+    def from_text(self, text: str, context: ConversionContext) -> Any:
+        """Make an iterator of a list as text; errors are those of lists."""
+        return iter(self._list.from_text(text, context))
+
+
 class JSONTransformer(TypeTransformer):
     """Makes converters of `JSON`, and of ``Iterator[JSON]`` and ``Generator[JSON, None, None]``."""
 
@@ -137,16 +185,17 @@ class JSONTransformer(TypeTransformer):
         """Make a converter.
 
         Raises:
-            UnsupportedTypeError: It is an iterator of something else.
+            UnsupportedTypeError: It is an iterator that does not say of what.
         """
         if _is_json(request.python_type):
             return PlainConverter()
         if request.args and _is_json(request.args[0]):
             return JSONIteratorConverter(request)
-        name = type_name(request.python_type)
+        if request.args:
+            return ListedIteratorConverter(request)
         raise UnsupportedTypeError(
-            f"{name} cannot be passed between tasks, because only JSON values are streamed one by one",
-            hint="Use Iterator[JSON], list[T], or DataFrame, which takes an iterator of frames.",
+            f"{type_name(request.python_type)} does not say what it iterates over",
+            hint="Use Iterator[JSON], Iterator[T], or DataFrame, which takes an iterator of frames.",
         )
 
 

@@ -225,7 +225,7 @@ def _write(path: str, data: bytes) -> None:
     """Write a file of which only the whole can be decoded."""
 
     def write(path: str) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             written = os.write(descriptor, data)
             while written < len(data):

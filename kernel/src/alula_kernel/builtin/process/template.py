@@ -184,7 +184,7 @@ class _Template:
                 command = self._setup.command
                 alone = msgspec.structs.replace(order, task=None)  # it comes with the attempt
                 text = (str(channel.fileno()), order_text(alone), self._setup.root)
-                os.execvp(command[0], [*command, "--child", *text])
+                os.execvpe(command[0], [*command, "--child", *text], self._worker.environment())
             self._selector.close()
             for other in (self._link, self._bell, self._ringer, *(child.channel for child in self._children.values())):
                 if other is not None:
@@ -206,6 +206,7 @@ class _Template:
             pass
         while (collected := _collect()) is not None:
             pid, status, usage = collected
+            self._worker.child_ended()
             child = self._children.pop(pid, None)
             if child is not None:
                 peak = max(child.peak, usage.ru_maxrss * MAXRSS_BYTES)

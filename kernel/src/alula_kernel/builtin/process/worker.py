@@ -9,7 +9,7 @@ import socket
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NoReturn
 
 import msgspec
@@ -59,6 +59,13 @@ class Worker(ABC):
     @abstractmethod
     async def run_attempt_async(self, attempt: Attempt, stream_in: BinaryIO, stream_out: BinaryIO) -> Outcome:
         """Run one attempt of a coroutine function in the running event loop, beside others."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment variables of a process that goes on as a fresh interpreter; by default, this one's."""
+        return os.environ
+
+    def child_ended(self) -> None:
+        """Clear away what a child has left that has ended; called in the template, which must not wait."""
 
 
 def worker_main(arguments: Sequence[str], worker: Worker) -> NoReturn:
@@ -200,7 +207,7 @@ def _open_log(path: str) -> int:
 
     def open_it(path: str) -> None:
         nonlocal opened
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     in_folder(path, open_it)
     return opened
