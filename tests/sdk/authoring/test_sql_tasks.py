@@ -48,7 +48,7 @@ class Recorded(SQLTask):
 def test_inputs_become_parameters_and_the_rest_of_the_query_stays_as_it_is() -> None:
     query = Recorded(
         name="q",
-        query_template="select 'two  spaces' from t\nwhere a = {{ .inputs.a }} and b in ({{.inputs.b}}, {{ inputs.a }})",
+        query_template="select 'two  spaces' from t\nwhere a = {{ .inputs.a }} and b in ({{.Inputs.b}}, {{ inputs.a }})",
         inputs=kwtypes(a=int, b=str),
         outputs=kwtypes(result=str),
     )

@@ -1,1 +1,9 @@
-"""Adapters for Flyte 1: what `flytekit` does differently."""
+"""Flyte 1: what behaves differently there, on top of Alula."""
+
+from __future__ import annotations
+
+from alula.adapting import count_as_own
+
+from .. import __file__ as _package
+
+count_as_own(_package)

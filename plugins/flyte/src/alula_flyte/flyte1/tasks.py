@@ -3,10 +3,78 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import alula
-from alula.errors import RecoverableError
+from alula.errors import RecoverableError, UsageError
+from alula_kernel.errors import UnknownNameError
 
-task: Any = functools.partial(alula.task, retry_on=(RecoverableError,))
-"""`alula.task`, but only recoverable exceptions are retried."""
+from .task_plugins import TaskPlugins
+
+
+def task(
+    _task_function: Callable[..., Any] | None = None,
+    task_config: Any = None,
+    *settings: Any,
+    resources: alula.Resources | None = None,
+    **named: Any,
+) -> Any:
+    """Do what `alula.task` does, but retry after recoverable exceptions only.
+
+    Args:
+        task_config: Config of a plugin. One that nobody knows is ignored: the function runs as it is.
+        settings: More settings by position, as `alula.task` takes them.
+        resources: A single value is a request without a limit.
+        named: Settings, as `alula.task` takes them.
+
+    Returns:
+        The task, or a decorator that makes it.
+
+    Raises:
+        UsageError: A setting is unknown or wrong, or a parameter has no annotation.
+    """
+    if resources is not None:
+        named.update(_requests_and_limits(resources, named))
+    named.setdefault("retry_on", (RecoverableError,))
+    made_by = TaskPlugins.find_pythontask_plugin(type(task_config)) if task_config is not None else None
+    if made_by is not None:
+        named["task_class"] = functools.partial(_made_by_plugin, made_by)
+    elif task_config is not None and not _knows(task_config):
+        task_config = None
+    decorate: Any = alula.task
+    return decorate(_task_function, task_config, *settings, **named)
+
+
+def _made_by_plugin(plugin: Callable[..., Any], function: Callable[..., Any], *, config: Any, **settings: Any) -> Any:
+    return plugin(task_config=config, task_function=function, **settings)
+
+
+def _knows(task_config: Any) -> bool:
+    try:
+        alula.current_app().task_class_for(task_config)
+    except UnknownNameError:
+        return False
+    return True
+
+
+def _requests_and_limits(resources: alula.Resources, named: dict[str, Any]) -> dict[str, Any]:
+    if named.get("requests") is not None or named.get("limits") is not None:
+        raise UsageError("resources cannot be given together with requests or limits")
+    pairs = {name: getattr(resources, name) for name in resources.__struct_fields__}
+    given = {name: value for name, value in pairs.items() if value is not None}
+    requests = {n: v[0] if isinstance(v, (tuple, list)) else v for n, v in given.items()}
+    limits = {n: v[1] for n, v in given.items() if isinstance(v, (tuple, list))}
+    return {
+        "requests": alula.Resources(**requests) if requests else None,
+        "limits": alula.Resources(**limits) if limits else None,
+    }
+
+
+def dynamic(_task_function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """Do what `alula.dynamic` does, but retry after recoverable exceptions only.
+
+    Args:
+        settings: As `task` takes them.
+    """
+    return task(_task_function, execution_mode="dynamic", **settings)

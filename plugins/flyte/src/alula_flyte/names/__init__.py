@@ -53,9 +53,10 @@ def is_module(module: str) -> bool:
 
 
 def row_of(module: str, name: str) -> Row | None:
-    """Return the row of a name of a module; None if it is not known."""
-    table = table_of(module) or {}
-    return table.get(name) or missing_module(f"{module}.{name}")
+    """Return the row of a name of a module; None if it is not known, or is a module below it."""
+    row = (table_of(module) or {}).get(name)
+    below = f"{module}.{name}"
+    return row if row is not None or is_module(below) else missing_module(below)
 
 
 def tables() -> dict[str, Table]:

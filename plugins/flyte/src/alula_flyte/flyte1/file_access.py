@@ -1,0 +1,151 @@
+"""``ctx.file_access``: files of the running task, here and where data is stored."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+import alula
+from alula_kernel.storage import Storage
+from alula_kernel.uris import child_uri, is_uri, path_of, scheme_of, uri_of
+
+
+class FileAccessProvider:
+    """Moves files between this machine and the place where Alula stores data.
+
+    Args:
+        local_sandbox_dir: Folder for files of its own; a new one if not given.
+        raw_output_prefix: URI under which it makes places; Alula's own if not given.
+        data_config: Not looked at.
+    """
+
+    def __init__(
+        self,
+        local_sandbox_dir: str | os.PathLike[str] | None = None,
+        raw_output_prefix: str | None = None,
+        data_config: Any = None,
+    ) -> None:
+        self.local_sandbox_dir = os.fspath(local_sandbox_dir or tempfile.mkdtemp(prefix="alula-flyte-"))
+        self._prefix = raw_output_prefix
+        self.data_config = data_config
+
+    @property
+    def _storage(self) -> Storage:
+        running = alula.ctx()
+        return running.conversion.storage if running is not None else alula.current_app().conversion.storage
+
+    @property
+    def raw_output_prefix(self) -> str:
+        """URI under which it makes places."""
+        return self._prefix or child_uri(self._storage.root, "new")
+
+    # --- places ---
+
+    @staticmethod
+    def get_random_string() -> str:
+        """Return a text that nobody else has."""
+        return uuid.uuid4().hex
+
+    @staticmethod
+    def is_remote(path: str | os.PathLike[str]) -> bool:
+        """Tell whether a path is a URI of another place than this machine."""
+        return is_uri(os.fspath(path)) and scheme_of(os.fspath(path)) != "file"
+
+    @staticmethod
+    def get_file_tail(file_path_or_file_name: str) -> str:
+        """Return the base name."""
+        return file_path_or_file_name.rstrip("/").rpartition("/")[2]
+
+    def join(self, *args: str, **_options: Any) -> str:
+        """Join parts of a path."""
+        return "/".join([args[0].rstrip("/"), *(part.strip("/") for part in args[1:])])
+
+    def get_random_local_path(self, file_path_or_file_name: str | None = None) -> str:
+        """Return a path on this machine that nobody uses, ending in the base name that is given."""
+        tail = [self.get_file_tail(file_path_or_file_name)] if file_path_or_file_name else []
+        folder = Path(self.local_sandbox_dir, self.get_random_string(), *tail)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    def get_random_local_directory(self) -> str:
+        """Make a folder on this machine."""
+        folder = self.get_random_local_path()
+        Path(folder).mkdir(parents=True)
+        return folder
+
+    def get_random_remote_path(self, file_path_or_file_name: str | None = None) -> str:
+        """Return a place where data is stored that nobody uses, ending in the base name that is given."""
+        place = child_uri(uri_of(self.raw_output_prefix), self.get_random_string())
+        place = child_uri(place, self.get_file_tail(file_path_or_file_name)) if file_path_or_file_name else place
+        return path_of(place) if scheme_of(place) == "file" else place
+
+    def get_random_remote_directory(self) -> str:
+        """Return a place for a folder where data is stored."""
+        return self.get_random_remote_path()
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is anything."""
+        return self._storage.exists(uri_of(path))
+
+    def get_filesystem_for_path(self, path: str = "", anonymous: bool = False, **options: Any) -> Any:
+        """Return the file system of `fsspec` that a path is on."""
+        import fsspec
+
+        return fsspec.filesystem(scheme_of(uri_of(path or self.local_sandbox_dir)), **options)
+
+    def get_filesystem(self, protocol: str | None = None, anonymous: bool = False, **options: Any) -> Any:
+        """Return a file system of `fsspec` by its name."""
+        import fsspec
+
+        return fsspec.filesystem(protocol or "file", **options)
+
+    # --- moving ---
+
+    def put_data(
+        self, local_path: str | os.PathLike[str], remote_path: str, is_multipart: bool = False, **_options: Any
+    ) -> str:
+        """Copy a file, or a folder, to where data is stored; return the place."""
+        source = path_of(os.fspath(local_path))
+        if is_multipart or os.path.isdir(source):
+            for found in sorted(Path(source).rglob("*")):
+                if found.is_file():
+                    self._put_file(str(found), child_uri(uri_of(remote_path), found.relative_to(source).as_posix()))
+        else:
+            self._put_file(source, uri_of(remote_path))
+        return remote_path
+
+    def _put_file(self, source: str, uri: str) -> None:
+        with open(source, "rb") as content, self._storage.writer(uri=uri) as target:
+            shutil.copyfileobj(content, target)
+
+    def get_data(
+        self, remote_path: str, local_path: str | os.PathLike[str], is_multipart: bool = False, **_options: Any
+    ) -> str:
+        """Copy a file, or a folder, to this machine; return its path."""
+        target = os.path.abspath(os.fspath(local_path))
+        if is_multipart:
+            self._storage.download_directory(uri_of(remote_path), target)
+        else:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            self._storage.download(uri_of(remote_path), target)
+        return target
+
+    def upload(self, file_path: str, to_path: str, **options: Any) -> str:
+        """Copy a file to where data is stored."""
+        return self.put_data(file_path, to_path, **options)
+
+    def upload_directory(self, local_path: str, remote_path: str, **options: Any) -> str:
+        """Copy a folder to where data is stored."""
+        return self.put_data(local_path, remote_path, is_multipart=True, **options)
+
+    def download(self, remote_path: str, local_path: str, **options: Any) -> str:
+        """Copy a file to this machine."""
+        return self.get_data(remote_path, local_path, **options)
+
+    def download_directory(self, remote_path: str, local_path: str, **options: Any) -> str:
+        """Copy a folder to this machine."""
+        return self.get_data(remote_path, local_path, is_multipart=True, **options)

@@ -1,0 +1,299 @@
+"""``flytekit.extend.TypeEngine`` and `TypeTransformer`: types that programs convert themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import alula
+from alula_kernel import contracts
+from alula_kernel import literals as own
+from alula_kernel import types as own_types
+from alula_kernel.contracts import ConversionContext
+from alula_kernel.errors import PluginError, ValueConversionError
+
+from .contexts import FlyteContext
+from .literal_types import LiteralType
+from .literals import Literal, LiteralMap
+from .model_conversion import model_literal, model_type, own_literal, own_type
+
+T = TypeVar("T")
+TypeTransformerFailedError = ValueConversionError
+"""What a transformer raises when a value is not one of its own."""
+
+
+class TypeTransformer(ABC, Generic[T]):
+    """Converts values of a class, as a program says.
+
+    Args:
+        name: Its name.
+        t: The class.
+        enable_type_assertions: Whether values are checked to be of the class.
+    """
+
+    def __init__(self, name: str, t: Any, enable_type_assertions: bool = True, **_options: Any) -> None:
+        self._name = name
+        self._t = t
+        self._type_assertions_enabled = enable_type_assertions
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    @property
+    def python_type(self) -> Any:
+        """The class."""
+        return self._t
+
+    @property
+    def type_assertions_enabled(self) -> bool:
+        """Whether values are checked to be of the class."""
+        return self._type_assertions_enabled
+
+    def assert_type(self, t: Any, v: Any) -> None:
+        """Check that a value is of a class.
+
+        Raises:
+            TypeTransformerFailedError: It is not.
+        """
+        kind = typing.get_origin(t) or t
+        if isinstance(kind, type) and not isinstance(v, kind):
+            raise TypeTransformerFailedError(f"Expected value of type {t} but got '{v}' of type {type(v)}")
+
+    @abstractmethod
+    def get_literal_type(self, t: type[T]) -> LiteralType:
+        """Return the type of the literals."""
+
+    @abstractmethod
+    def to_literal(self, ctx: FlyteContext, python_val: T, python_type: type[T], expected: LiteralType) -> Literal:
+        """Make a literal of a value."""
+
+    @abstractmethod
+    def to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: type[T]) -> T:
+        """Make a value of a literal."""
+
+    def guess_python_type(self, literal_type: LiteralType) -> type[T]:
+        """Return the class for a type.
+
+        Raises:
+            ValueError: It is not one of its own.
+        """
+        raise ValueError("By default, transformers do not translate from Flyte types back to Python types")
+
+    def to_html(self, ctx: FlyteContext, python_val: T, expected_python_type: type[T]) -> str:
+        """Show a value as HTML."""
+        import html
+
+        return html.escape(str(python_val))
+
+    def __repr__(self) -> str:
+        return f"{self._name} Transforms ({self._t}) to Flyte native"
+
+
+class AsyncTypeTransformer(TypeTransformer[T]):
+    """The same with coroutines."""
+
+    @abstractmethod
+    async def async_to_literal(
+        self, ctx: FlyteContext, python_val: T, python_type: type[T], expected: LiteralType
+    ) -> Literal:
+        """Make a literal of a value."""
+
+    @abstractmethod
+    async def async_to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: type[T]) -> T:
+        """Make a value of a literal."""
+
+    def to_literal(self, ctx: FlyteContext, python_val: T, python_type: type[T], expected: LiteralType) -> Literal:
+        """Make a literal of a value."""
+        return _finish(self.async_to_literal(ctx, python_val, python_type, expected))
+
+    def to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: type[T]) -> T:
+        """Make a value of a literal."""
+        return _finish(self.async_to_python_value(ctx, lv, expected_python_type))
+
+
+def _finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: this one may have a loop that runs."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+class SimpleTransformer(TypeTransformer[T]):
+    """Converts by two functions.
+
+    Args:
+        name: Its name.
+        t: The class.
+        lt: The type of the literals.
+        to_literal_transformer: Makes a literal.
+        from_literal_transformer: Makes a value.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        t: type[T],
+        lt: LiteralType,
+        to_literal_transformer: Callable[[T], Literal],
+        from_literal_transformer: Callable[[Literal], T],
+    ) -> None:
+        super().__init__(name, t)
+        self._literal_type = lt
+        self._to_literal = to_literal_transformer
+        self._from_literal = from_literal_transformer
+
+    def get_literal_type(self, t: type[T] | None = None) -> LiteralType:
+        """Return the type of the literals."""
+        return self._literal_type
+
+    def to_literal(self, ctx: FlyteContext, python_val: T, python_type: type[T], expected: LiteralType) -> Literal:
+        """Make a literal of a value."""
+        self.assert_type(self._t, python_val)
+        return self._to_literal(python_val)
+
+    def to_python_value(self, ctx: FlyteContext, lv: Literal, expected_python_type: type[T]) -> T:
+        """Make a value of a literal."""
+        return self._from_literal(lv)
+
+
+class _Converter(contracts.Converter[Any]):
+    """Converts by a transformer of a program's."""
+
+    def __init__(self, python_type: Any, transformer: TypeTransformer[Any]) -> None:
+        self.python_type = python_type
+        self._transformer = transformer
+        self._model = transformer.get_literal_type(python_type)
+        self.literal_type: own_types.LiteralType = own_type(self._model)
+
+    def to_literal(self, value: Any, context: ConversionContext) -> own.Literal:
+        if self._transformer.type_assertions_enabled:
+            self._transformer.assert_type(self.python_type, value)
+        made = self._transformer.to_literal(FlyteContext(), value, self.python_type, self._model)
+        return own_literal(made, context)
+
+    def to_python(self, literal: own.Literal, context: ConversionContext) -> Any:
+        given = model_literal(literal, self.literal_type, context)
+        return self._transformer.to_python_value(FlyteContext(), given, self.python_type)
+
+    def accepts(self, value: Any) -> bool:
+        kind = typing.get_origin(self.python_type) or self.python_type
+        return isinstance(kind, type) and isinstance(value, kind)
+
+    def to_html(self, value: Any) -> str:
+        return self._transformer.to_html(FlyteContext(), value, self.python_type)
+
+
+class RegisteredTransformer(contracts.TypeTransformer):
+    """A transformer of a program's, as Alula has them.
+
+    Args:
+        transformer: The transformer.
+        python_type: The class that it is registered for.
+    """
+
+    def __init__(self, transformer: TypeTransformer[Any], python_type: Any) -> None:
+        self.name = f"flyte1:{python_type.__module__}.{python_type.__qualname__}"
+        self.python_types: Sequence[type | str] = (python_type,)
+        self.transformer = transformer
+
+    def converter(self, request: contracts.TypeRequest) -> contracts.Converter[Any]:
+        """Make the converter of a type."""
+        return _Converter(request.python_type, self.transformer)
+
+
+class TypeEngine:
+    """Knows what converts values of a type."""
+
+    _registered: ClassVar[dict[Any, contracts.TypeTransformer]] = {}
+
+    @classmethod
+    def registered(cls) -> list[contracts.TypeTransformer]:
+        """Return what programs have registered in this process, as Alula has it."""
+        return list(cls._registered.values())
+
+    @classmethod
+    def register(cls, transformer: TypeTransformer[Any], additional_types: Sequence[Any] | None = None) -> None:
+        """Convert values of a class by a transformer.
+
+        Args:
+            transformer: The transformer.
+            additional_types: More classes that it converts.
+
+        Raises:
+            ValueError: Values of the class are converted by another one.
+        """
+        for python_type in (transformer.python_type, *(additional_types or ())):
+            cls.register_additional_type(transformer, python_type)
+
+    @classmethod
+    def register_additional_type(
+        cls, transformer: TypeTransformer[Any], additional_type: Any, override: bool = False
+    ) -> None:
+        """Convert values of one more class by a transformer; errors are those of `register`."""
+        app = alula.current_app()  # it takes what is registered already, when it is made
+        if additional_type in cls._registered and override:
+            return
+        made = RegisteredTransformer(transformer, additional_type)
+        try:
+            app.registry.register(made, transformer.name)
+        except PluginError as problem:
+            raise ValueError(f"values of {additional_type} are converted already: {problem}") from None
+        cls._registered[additional_type] = made
+
+    @classmethod
+    def get_transformer(cls, python_type: Any) -> Any:
+        """Return what converts values of a type: a transformer of a program's, or Alula's converter."""
+        found = cls._registered.get(python_type)
+        if isinstance(found, RegisteredTransformer):
+            return found.transformer
+        return alula.current_app().registry.converter(python_type)
+
+    @classmethod
+    def to_literal_type(cls, python_type: Any) -> LiteralType:
+        """Return the type of the literals of a Python type."""
+        return model_type(alula.current_app().registry.converter(python_type).literal_type)
+
+    @classmethod
+    def to_literal(
+        cls, ctx: FlyteContext, python_val: Any, python_type: Any, expected: LiteralType | None = None
+    ) -> Literal:
+        """Make a literal of a value."""
+        app = alula.current_app()
+        converter = app.registry.converter(python_type)
+        context = _conversion()
+        return model_literal(converter.to_literal(python_val, context), converter.literal_type, context)
+
+    @classmethod
+    def to_python_value(cls, ctx: FlyteContext, lv: Literal, expected_python_type: Any) -> Any:
+        """Make a value of a literal."""
+        context = _conversion()
+        converter = alula.current_app().registry.converter(expected_python_type)
+        return converter.to_python(own_literal(lv, context), context)
+
+    @classmethod
+    def literal_map_to_kwargs(cls, ctx: FlyteContext, lm: LiteralMap, python_types: dict[str, Any]) -> dict[str, Any]:
+        """Make values of literals by name."""
+        return {name: cls.to_python_value(ctx, lm.literals[name], kind) for name, kind in python_types.items()}
+
+    @classmethod
+    def dict_to_literal_map(
+        cls, ctx: FlyteContext, d: dict[str, Any], type_hints: dict[str, Any] | None = None
+    ) -> LiteralMap:
+        """Make literals of values by name."""
+        hints = type_hints or {}
+        return LiteralMap({k: cls.to_literal(ctx, v, hints.get(k, type(v))) for k, v in d.items()})
+
+    @classmethod
+    def guess_python_type(cls, flyte_type: LiteralType) -> Any:
+        """Return the Python type that best stands for a type."""
+        return alula.current_app().registry.python_type(own_type(flyte_type))
+
+
+def _conversion() -> ConversionContext:
+    running = alula.ctx()
+    return running.conversion if running is not None else alula.current_app().conversion
