@@ -38,6 +38,7 @@ class Reference:
         found: What it stands for.
         attribute: The attribute that is taken from what it stands for; empty for none.
         arguments: The names of the arguments that what it stands for is called with.
+        is_base: Whether a class is derived from it.
         is_ambiguous: Whether it may stand for something else as well, because of an assignment or another import.
     """
 
@@ -46,6 +47,7 @@ class Reference:
     found: Found
     attribute: str = ""
     arguments: frozenset[str] = frozenset()
+    is_base: bool = False
     is_ambiguous: bool = False
 
     @property
@@ -183,16 +185,23 @@ class _Finder:
         attributes = [node.attr.value for node in chain if isinstance(node, cst.Attribute)]
         found = look_up((*parts, *attributes), len(parts))
         used = found.length - len(parts)
-        call = self.parents.get(chain[used]) if used < len(chain) else None
-        is_called = isinstance(call, cst.Call) and call.func is chain[used]
-        keywords = [argument.keyword for argument in call.args] if isinstance(call, cst.Call) and is_called else []
+        outer = self.parents.get(chain[used]) if used < len(chain) else None
+        is_called = isinstance(outer, cst.Call) and outer.func is chain[used]
+        keywords = [argument.keyword for argument in outer.args] if isinstance(outer, cst.Call) and is_called else []
         return Reference(
             chain,
             self._line(access.node),
             found,
             attribute=attributes[used] if used < len(attributes) else "",
             arguments=frozenset(keyword.value for keyword in keywords if keyword),
+            is_base=self._is_base(outer),
         )
+
+    def _is_base(self, node: cst.CSTNode | None) -> bool:
+        """Tell whether a node, which a name is in, makes it the base of a class, as in ``class A(Name[int])``."""
+        if isinstance(node, cst.Subscript):
+            node = self.parents.get(node)
+        return isinstance(node, cst.Arg) and isinstance(self.parents.get(node), cst.ClassDef)
 
     def _is_among(self, assignment: BaseAssignment, bindings: list[Binding]) -> bool:
         return isinstance(assignment, ImportAssignment) and any(

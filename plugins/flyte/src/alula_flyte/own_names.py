@@ -32,6 +32,18 @@ def object_of(module: str, name: str = "") -> Any:
     return found
 
 
+@cache
+def shortest(own: str) -> str:
+    """Return the name in ``alula`` itself of an object that is reached in a module below it as well.
+
+    Args:
+        own: The name, as rows have it.
+    """
+    module, _, name = own.partition(":")
+    found = object_of(module, name) if name else None
+    return f"alula:{name}" if found is not None and object_of("alula", name) is found else own
+
+
 def home_of(parts: tuple[str, ...]) -> str:
     """Return the module of Alula's that stands for one of Flyte's; empty if none does.
 
@@ -70,6 +82,21 @@ def root_of(module: str) -> str:
     """Return the module to import for a name of a module of Alula's or a plugin's: ``alula`` where that is enough."""
     first, _, rest = module.partition(".")
     return first if first == "alula" and (not rest or rest.partition(".")[0] in modules_of_alula()) else module
+
+
+def differs(row: Row, *, is_base: bool) -> bool:
+    """Tell whether Alula's own is another kind of thing than what Flyte's name is, so that it cannot just take its place.
+
+    Args:
+        row: The row with the own name.
+        is_base: Whether a class is derived from it.
+    """
+    if row.status != "adapted":
+        return False
+    flyte, own = (object_of(*name.split(":")) for name in (row.target, row.own))
+    if is_base and not (isinstance(own, type) and issubclass(own, BaseException)):
+        return True
+    return flyte is not None and isinstance(flyte, type) != isinstance(own, type)
 
 
 def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 from .bindings import Binding, Bindings, Dotted, Reference, Statement
 from .imports import Entry, entries_of
 from .lookup import Found
-from .own_names import home_of, lacks, name_in, root_of
+from .own_names import differs, home_of, lacks, name_in, root_of, shortest
 from .rows import Row
 
 
@@ -119,11 +119,11 @@ class Planner:
     # What is imported by name.
 
     def _is_movable(self, binding: Binding) -> bool:
-        row = binding.found.row
-        if row is None or not row.own:
+        if binding.found.row is None or not binding.found.row.own:
             self._leave(binding)
             return False
-        if any(not self._is_served(reference) for reference in binding.references):
+        row = _row(binding.found)
+        if not all(self._is_served(reference) for reference in binding.references):
             return False
         if "." in row.own.partition(":")[2] and self._must_keep(binding):
             self.plan.left.add(Note(binding.line, f"{binding.found.name} is {_written(row)}, which cannot be imported"))
@@ -248,14 +248,20 @@ class Planner:
 
     def _is_served(self, reference: Reference) -> bool:
         """Tell whether Alula's object has what a reference needs, and say what it lacks."""
-        wanting = lacks(_row(reference.found), reference.attribute, reference.arguments)
+        row = _row(reference.found)
+        if differs(row, is_base=reference.is_base):
+            what = "a subclass of" if reference.is_base else "what uses"
+            text = f"{what} {reference.found.name} must be written anew for {_written(row)}"
+            self.plan.left.add(Note(reference.line, f"{text}: {row.note}" if row.note else text))
+            return False
+        wanting = lacks(row, reference.attribute, reference.arguments)
         self.plan.left |= {Note(reference.line, f"{text}; {reference.found.name} does") for text in wanting}
         return not wanting
 
     def _tell(self, found: Found, line: int) -> None:
-        row = found.row
+        row = _row(found)
         self.plan.renamed.add(found.name)
-        if row is not None and row.status == "adapted" and row.note:
+        if row.status == "adapted" and row.note:
             self.plan.notes.add(Note(line, f"{found.name} is {_written(row)} now: {row.note}"))
 
     def _leave(self, binding: Binding) -> None:
@@ -270,8 +276,9 @@ class Planner:
 
 
 def _row(found: Found) -> Row:
+    """Return the row of a name that has one, with the shortest own name."""
     assert found.row is not None
-    return found.row
+    return msgspec.structs.replace(found.row, own=shortest(found.row.own))
 
 
 def _short(binding: Binding) -> str:
@@ -298,5 +305,5 @@ def _why(found: Found) -> str:
     if row is None:
         return f"alula-flyte does not know {found.name}"
     if row.status == "missing":
-        return " ".join(row.message(found.name).split())
+        return ". ".join(line.strip() for line in row.message(found.name).split("\n"))
     return f"{found.name} has no name of Alula's own{': ' if row.note else ''}{row.note}"
