@@ -52,11 +52,15 @@ def test_script_as_people_write_it(run: Callable[[str], str]) -> None:
             run = flyte.run(total, n=4)
             run.wait()
             outputs = run.outputs()
-            print(outputs[0], outputs[1] == run.name, len(outputs), run.phase, bool(run.url), run.done())
+            flyte.logger.info("hidden" if flyte.logger.level > 20 else "shown")
+            flyte.logger.debug("hidden")
+            print(outputs.o0, outputs[1] == run.name, len(outputs), run.phase, bool(run.url), run.done())
             print(flyte.current_project(), flyte.current_domain())
         """
     )
-    assert out.splitlines() == ["14 True 2 ActionPhase.SUCCEEDED True True", "mine development"]
+    logged, *printed = out.splitlines()
+    assert logged.endswith(" - shown")
+    assert printed == ["14 True 2 ActionPhase.SUCCEEDED True True", "mine development"]
 
 
 def test_runs_can_be_awaited(run: Callable[[str], str]) -> None:
@@ -75,14 +79,14 @@ def test_runs_can_be_awaited(run: Callable[[str], str]) -> None:
             await flyte.init.aio()
             run = await flyte.run.aio(hello, name="you")
             await run.wait.aio()
-            print((await run.outputs.aio())[0])
+            print(await run.outputs.aio())
             other = await flyte.with_runcontext(mode="local", env_vars={"A": "b"}, labels={"l": "m"}).run.aio(hello, "me")
             print(other.outputs()[0])
 
         asyncio.run(main())
         """
     )
-    assert out.splitlines() == ["hello you", "hello me"]
+    assert out.splitlines() == ['ActionOutputs(o0="hello you")', "hello me"]
 
 
 def test_failure_is_raised_except_in_mode_remote(run: Callable[[str], str]) -> None:
@@ -146,13 +150,26 @@ def test_maps_are_cut_to_the_shortest_and_give_exceptions(run: Callable[[str], s
             print(sum(results))
         except ValueError as e:
             print("raised", e)
+        for wrong in (partial(add, x=1), partial(add, 1, 2), partial(add)):
+            try:
+                flyte.map(wrong, [1])
+            except TypeError as e:
+                print("wrong", e)
         try:
             list(flyte.map(partial(add, y=0), [1, 2], return_exceptions=False))
         except ValueError as e:
             print("raised", e)
         """
     )
-    assert out.splitlines() == ["['11', 'two', '1', '2']", "[] []", "raised two", "raised two"]
+    assert out.splitlines() == [
+        "['11', 'two', '1', '2']",
+        "[] []",
+        "raised two",
+        "wrong the partial of task maps.add gives 'x' by name, and its values come by position",
+        "wrong a partial that is mapped must leave one input open; that of task maps.add leaves 0",
+        "wrong a partial that is mapped must leave one input open; that of task maps.add leaves 2",
+        "raised two",
+    ]
 
 
 def test_untyped_and_unknown_values_are_pickled(run: Callable[[str], str]) -> None:

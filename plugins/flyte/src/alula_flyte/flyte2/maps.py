@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
@@ -28,7 +29,11 @@ class Mapper:
             group_name: Name under which people see the calls.
             concurrency: Most calls at once; 0 for no limit of one's own.
             return_exceptions: Whether an item that failed gives its exception; if not, the first one is raised.
+
+        Raises:
+            TypeError: A partial leaves not exactly one input open.
         """
+        _check(func)
         rows = _columns(args)
         if not rows:
             return iter(())
@@ -46,6 +51,7 @@ class Mapper:
         return_exceptions: bool = True,
     ) -> AsyncIterator[Any]:
         """Do the same in the caller's event loop: ``async for result in flyte.map.aio(task, items)``."""
+        _check(func)
         rows = _columns(args)
         if not rows:
             return
@@ -53,6 +59,21 @@ class Mapper:
             func, *rows, group_name=group_name, concurrency=concurrency, return_exceptions=return_exceptions
         ):
             yield result
+
+
+def _check(func: Any) -> None:
+    if not isinstance(func, functools.partial):
+        return
+    task: Any = func.func
+    inputs = list(task.python_interface.inputs)
+    for name in inputs[: len(func.args) + 1]:
+        if name in func.keywords:
+            raise TypeError(f"the partial of {task.title} gives {name!r} by name, and its values come by position")
+    open_inputs = len(inputs) - len(func.args) - len(func.keywords)
+    if open_inputs != 1:
+        raise TypeError(
+            f"a partial that is mapped must leave one input open; that of {task.title} leaves {open_inputs}"
+        )
 
 
 def _columns(iterables: tuple[Iterable[Any], ...]) -> list[list[Any]]:

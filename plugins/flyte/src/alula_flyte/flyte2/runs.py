@@ -16,6 +16,25 @@ from .phases import ActionPhase
 _MODES = ("local", "remote", "hybrid")
 
 
+class ActionOutputs(tuple[Any, ...]):
+    """The outputs of a run, in order; by name in `named_outputs` and as attributes."""
+
+    named_outputs: dict[str, Any]
+
+    def __new__(cls, named_outputs: Mapping[str, Any]) -> ActionOutputs:
+        made = super().__new__(cls, named_outputs.values())
+        made.named_outputs = dict(named_outputs)
+        made.__dict__.update(named_outputs)
+        return made
+
+    def __repr__(self) -> str:
+        shown = [
+            f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
+            for name, value in self.named_outputs.items()
+        ]
+        return f"ActionOutputs({', '.join(shown)})"
+
+
 class Run:
     """A run that has ended.
 
@@ -58,13 +77,13 @@ class Run:
     def _wait(self, quiet: bool = False, wait_for: str = "terminal") -> None:
         """Return at once."""
 
-    def _outputs(self) -> Any:
+    def _outputs(self) -> ActionOutputs:
         """Return its outputs as a tuple, also if there is only one.
 
         Raises:
             Exception: The run failed; what the task raised.
         """
-        return self._run.outputs()
+        return ActionOutputs(self._run.outputs().named_outputs)
 
     def _show_logs(self, *_args: Any, **_options: Any) -> None:
         """Do nothing: what tasks print has been shown."""

@@ -146,9 +146,13 @@ MODULES: dict[str, Table] = {
         "load_plugin_config": _later(
             "scripts have no plugins", "Use a task of alula.TaskEnvironment(plugin_config=...)"
         ),
-        "logger": same("alula:logger"),
+        "logger": adapted(
+            "alula_flyte.flyte2.logs:logger", "shows what is logged on stdout, from INFO on", own="alula:logger"
+        ),
         "map": adapted(
-            "alula_flyte.flyte2.maps:map", "lists of different lengths are cut to the shortest", own="alula:map"
+            "alula_flyte.flyte2.maps:map",
+            "lists of different lengths are cut to the shortest; a partial leaves one input open",
+            own="alula:map",
         ),
         "new_condition": adapted(
             "alula_flyte.flyte2.conditions:new_condition", "a webhook is not called", own="alula:new_condition"
@@ -312,7 +316,7 @@ MODULES: dict[str, Table] = {
             ),
             _later(_NO_SERVER, "Import the task and run it here; `alula runs` shows earlier runs"),
         ),
-        "ActionOutputs": adapted("builtins:tuple", "outputs are a tuple"),
+        "ActionOutputs": adapted("alula_flyte.flyte2.runs:ActionOutputs", "the same"),
         "Run": adapted("alula_flyte.flyte2.runs:Run", "a run on this machine; earlier ones cannot be asked for"),
     },
     "flyte.report": {
