@@ -37,7 +37,7 @@ class Reference:
         line: The line.
         found: What it stands for.
         attribute: The attribute that is taken from what it stands for; empty for none.
-        arguments: The names of the arguments that what it stands for is called with.
+        arguments: The names of the arguments that what it stands for, or that attribute, is called with.
         is_base: Whether a class is derived from it.
         is_ambiguous: Whether it may stand for something else as well, because of an assignment or another import.
     """
@@ -185,16 +185,18 @@ class _Finder:
         attributes = [node.attr.value for node in chain if isinstance(node, cst.Attribute)]
         found = look_up((*parts, *attributes), len(parts))
         used = found.length - len(parts)
-        outer = self.parents.get(chain[used]) if used < len(chain) else None
-        is_called = isinstance(outer, cst.Call) and outer.func is chain[used]
+        attribute = attributes[used] if used < len(attributes) else ""
+        called = chain[used + 1 if attribute else used] if used < len(chain) else None
+        outer = self.parents.get(called) if called else None
+        is_called = isinstance(outer, cst.Call) and outer.func is called
         keywords = [argument.keyword for argument in outer.args] if isinstance(outer, cst.Call) and is_called else []
         return Reference(
             chain,
             self._line(access.node),
             found,
-            attribute=attributes[used] if used < len(attributes) else "",
+            attribute=attribute,
             arguments=frozenset(keyword.value for keyword in keywords if keyword),
-            is_base=self._is_base(outer),
+            is_base=not attribute and self._is_base(outer),
         )
 
     def _is_base(self, node: cst.CSTNode | None) -> bool:

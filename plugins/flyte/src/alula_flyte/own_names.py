@@ -105,13 +105,15 @@ def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:
     Args:
         row: The row with the own name.
         attribute: The attribute that is taken from it; empty for none.
-        arguments: The names of the arguments that it is called with.
+        arguments: The names of the arguments that it, or the attribute, is called with.
     """
     module, _, name = row.own.partition(":")
     own = object_of(module, name)
     written = row.own.replace(":", ".")
+    if attribute and isinstance(own, type) and not hasattr(own, attribute):
+        return [f"{written} has no {attribute}"]
     if attribute:
-        return [f"{written} has no {attribute}"] if isinstance(own, type) and not hasattr(own, attribute) else []
+        name, written = f"{name}.{attribute}", f"{written}.{attribute}"
     accepted = _accepted(module, name) if arguments else None
     return [] if accepted is None else [f"{written} takes no argument {one}" for one in sorted(arguments - accepted)]
 
@@ -119,10 +121,11 @@ def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:
 @cache
 def _accepted(module: str, name: str) -> frozenset[str] | None:
     """Return the names of the arguments that a function or class takes; None if it takes any, or it is not known."""
+    found = object_of(module, name)
     try:
-        parameters = inspect.signature(object_of(module, name)).parameters.values()
+        parameters = inspect.signature(found).parameters.values()
     except (TypeError, ValueError):
         return None
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+    if not callable(found) or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return frozenset(parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY)

@@ -60,7 +60,9 @@ def files_of(path: Path, suffixes: Sequence[str] = _SUFFIXES) -> list[str]:
     found = []
     for folder, names, files in os.walk(path):
         names[:] = sorted(name for name in names if not _is_skipped(folder, name))
-        found += [os.path.join(folder, name) for name in sorted(files) if name.endswith(tuple(suffixes))]
+        found += [
+            os.path.normpath(os.path.join(folder, name)) for name in sorted(files) if name.endswith(tuple(suffixes))
+        ]
     ignored = _ignored(path, found)
     # A folder that git ignores as a whole, and that somebody names, is meant.
     return [name for name in found if name not in ignored] if len(ignored) < len(found) else found
