@@ -5,14 +5,16 @@ instance ``<home>/attempts/default/development/<run>/a0.n3-1``, and these ends:
 
 ``.claim``
     A symbolic link that points nowhere: its text says which process runs the attempt. Making one is atomic and fails if
-    there is one, so that an attempt runs once, whoever submits it how often, and whoever dies on the way.
+    there is one, so that an attempt runs once, whoever submits it how often, and whoever dies on the way. That of an attempt
+    in a kept worker is one more hard link to a file of the worker's, with the same text, and so takes no room of its own.
 ``.stop``
     The same, and says why the attempt is to be stopped; the first reason counts.
 ``.out``, ``.err``
     What it prints. Files that stayed empty are removed at the end. A kept worker has such files of its own, and gives them
     to its attempt before that has an outcome, if anything is in them.
 ``.outcome``
-    How it ended, by its own account. Only the whole can be decoded: what is there before that counts as nothing yet.
+    How it ended, by its own account. Only the whole can be decoded: what is there before that counts as nothing yet. A kept
+    worker notes the outcomes of its attempts in one file for each run, ``<name of the worker>.outcomes`` beside them.
 ``.exit.json``
     How its process ended, by the account of the template that waited for it; only if the process did not say so itself.
 """
@@ -119,7 +121,8 @@ class AttemptFiles:
             return None
 
     def _claim_text(self) -> str:
-        return _read_link(f"{self.base}.claim")
+        path = f"{self.base}.claim"
+        return _read_link(path) or _read(path).decode()
 
     # --- why it is to be stopped ---
 
@@ -140,6 +143,9 @@ class AttemptFiles:
     def outcome(self) -> Outcome | None:
         """Return how it ended, by its own account; None if it has not said so."""
         data = _read(f"{self.base}.outcome")
+        if not data:
+            claim = self.claim()
+            data = b"" if claim is None or not claim.files else _noted(self.base, claim.files)
         try:
             return _outcomes.decode(data) if data else None
         except msgspec.MsgspecError:  # cut off when the machine was
@@ -148,7 +154,7 @@ class AttemptFiles:
     @property
     def has_outcome(self) -> bool:
         """Whether it has said how it ended."""
-        return os.path.exists(f"{self.base}.outcome")
+        return self.outcome() is not None
 
     def write_exit(self, record: ExitRecord) -> None:
         """Note how its process ended."""
@@ -195,6 +201,95 @@ class AttemptFiles:
         found = _read_piece(of_worker.stderr if error else of_worker.stdout, offset)
         # With an outcome the worker may have gone on to another attempt, and the files of this one are its own.
         return b"" if found is None or self.has_outcome else found
+
+
+class Ledger:
+    """What a kept worker notes of its attempts: who runs them and how they ended, without a file for each.
+
+    Args:
+        base: Beginning of the names of the worker's own files.
+        claim: Who the worker is.
+    """
+
+    def __init__(self, base: str, claim: Claim) -> None:
+        self._own = f"{base}.claim"
+        self._claim = claim
+        self._linked = False
+        self._path = ""
+        self._descriptor = -1
+
+    def take(self, files: AttemptFiles) -> bool:
+        """Become the one that runs an attempt, and tell whether that came off."""
+        try:
+            if not self._linked:
+                self._renew()
+            os.utime(self._own)  # which is when the attempt begins
+            in_folder(f"{files.base}.claim", lambda path: os.link(self._own, path))
+        except FileExistsError:
+            return False
+        except OSError:  # it has as many links as the file system allows, or that has none
+            self._linked = False
+            return files.take(self._claim)
+        return True
+
+    def _renew(self) -> None:
+        """Make a new file of the worker's own; those that exist keep the old one."""
+        new = f"{self._own}.new"
+        _write(new, self._claim.text.encode())
+        os.rename(new, self._own)
+        self._linked = True
+
+    def note(self, files: AttemptFiles, outcome: Outcome) -> None:
+        """Note how an attempt ended."""
+        path = _ledger_path(files.base, self._claim.files)
+        if path != self._path:
+            self._leave()
+            in_folder(path, self._open)
+        name, content = _entry_name(files.base), msgspec.msgpack.encode(outcome)
+        data = name + len(content).to_bytes(_LENGTH_BYTES, "big") + content
+        written = os.write(self._descriptor, data)
+        while written < len(data):
+            written += os.write(self._descriptor, memoryview(data)[written:])
+
+    def _open(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._path = path
+
+    def _leave(self) -> None:
+        if self._path:
+            os.close(self._descriptor)
+            self._path = ""
+
+    def close(self) -> None:
+        """Remove the worker's own file; what refers to it stays."""
+        self._leave()
+        try:
+            os.unlink(self._own)
+        except FileNotFoundError:
+            pass
+
+
+_LENGTH_BYTES = 4
+
+
+def _ledger_path(base: str, worker: str) -> str:
+    return f"{os.path.dirname(base)}/{os.path.basename(worker)}.outcomes"
+
+
+def _entry_name(base: str) -> bytes:
+    """Return what an attempt's entry begins with; no name of a file has such bytes."""
+    return b"\0/" + os.path.basename(base).encode() + b"/\0"
+
+
+def _noted(base: str, worker: str) -> bytes:
+    """Return the encoded outcome that a kept worker noted of an attempt; empty if it has not, or not all of it."""
+    data, name = _read(_ledger_path(base, worker)), _entry_name(base)
+    place = data.rfind(name)
+    if place < 0:
+        return b""
+    start = place + len(name) + _LENGTH_BYTES
+    end = start + int.from_bytes(data[start - _LENGTH_BYTES : start], "big")
+    return data[start:end]
 
 
 def in_folder(path: str, action: Callable[[str], None]) -> None:

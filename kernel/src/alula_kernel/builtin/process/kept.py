@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from ...processes import ProcessId
 from ...worker_protocol import Ended, OpenCalls
-from .files import AttemptFiles
+from .files import AttemptFiles, Claim, Ledger
 from .orders import Keep, Order, RunOnce, receive_order
 from .worker import (
     Logs,
@@ -51,13 +51,15 @@ def keep_running(order: Order, link: socket.socket, worker: Worker, root: str, t
     limit_memory(order.memory_limit_bytes)
     show_gpus(order.gpus)
     files = AttemptFiles(f"{root}/{order.files}")
+    claim = Claim(ProcessId.own(), template, order.files)
+    ledger = Ledger(files.base, claim)
     logs = Logs(files)
     baseline = _Baseline(f"{files.base}.tmp", logs)
     try:
         if order.concurrency > 1:
             import asyncio
 
-            asyncio.run(_Together(order, link, worker, root, template, baseline).serve())
+            asyncio.run(_Together(order, link, worker, root, claim, ledger, baseline).serve())
             return
         _yield_to_others()
         selector = selectors.DefaultSelector()
@@ -70,12 +72,13 @@ def keep_running(order: Order, link: socket.socket, worker: Worker, root: str, t
             assert isinstance(run, RunOnce)
             calls = _Calls(link)
             streams = cast("BinaryIO", _CallStream(calls, 0)), cast("BinaryIO", _CallStream(calls, 1))
-            contextvars.Context().run(run_one, run, link, worker, root, template, order.files, streams, logs)
+            contextvars.Context().run(run_one, run, link, worker, root, ledger.take, ledger.note, streams, logs)
             calls.close()
             baseline.restore()
     finally:
         shutil.rmtree(baseline.temporary, ignore_errors=True)
         logs.give_to(files)
+        ledger.close()
 
 
 def _yield_to_others() -> None:
@@ -268,7 +271,8 @@ class _Together:
         link: Where orders to run an attempt come from.
         worker: What runs tasks.
         root: Folder of all attempts.
-        template: Who waits for the end of this process.
+        claim: Who this process is. Each attempt has a claim of its own here, whose time tells when it began.
+        ledger: Where outcomes are noted.
         baseline: What the process was like at first.
     """
 
@@ -278,14 +282,16 @@ class _Together:
         link: socket.socket,
         worker: Worker,
         root: str,
-        template: ProcessId,
+        claim: Claim,
+        ledger: Ledger,
         baseline: _Baseline,
     ) -> None:
         self._order = order
         self._link = link
         self._worker = worker
         self._root = root
-        self._template = template
+        self._claim = claim
+        self._ledger = ledger
         self._baseline = baseline
         self._running: set[asyncio.Task[None]] = set()
 
@@ -332,7 +338,7 @@ class _Together:
             self._be_idle()
 
     async def _run(self, run: RunOnce, channel: socket.socket) -> None:
-        begun = begin(run, channel, self._root, self._template, self._order.files)
+        begun = begin(run, channel, self._root, lambda files: files.take(self._claim))
         if begun is None:
             channel.close()
             return
@@ -342,6 +348,6 @@ class _Together:
         with _printed_to(files):
             outcome = await self._worker.run_attempt_async(attempt, stream_in, stream_out)
             outcome = with_usage(outcome, before, run.memory_limit_bytes)
-            files.write_outcome(outcome)
+            self._ledger.note(files, outcome)
         send(channel, Ended(outcome))
         hang_up(channel, stream_in, stream_out)

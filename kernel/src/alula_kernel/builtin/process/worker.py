@@ -9,7 +9,7 @@ import socket
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, NoReturn
 
 import msgspec
@@ -120,7 +120,8 @@ def carry_out(order: Order, link: socket.socket, worker: Worker, root: str, temp
         if isinstance(order, RunOnce):
             limit_memory(order.memory_limit_bytes)
             show_gpus(order.gpus)
-            run_one(order, link, worker, root, template)
+            claim = Claim(ProcessId.own(), template, "")
+            run_one(order, link, worker, root, lambda files: files.take(claim))
         else:
             from .kept import keep_running
 
@@ -230,7 +231,7 @@ def send(channel: socket.socket, message: Message) -> None:
 
 
 def begin(
-    order: RunOnce, channel: socket.socket, root: str, template: ProcessId, own_files: str = ""
+    order: RunOnce, channel: socket.socket, root: str, take: Callable[[AttemptFiles], bool]
 ) -> tuple[Attempt, AttemptFiles] | None:
     """Receive an attempt and become the one that runs it; None if it was withdrawn, or another process has begun it.
 
@@ -238,14 +239,13 @@ def begin(
         order: The order.
         channel: The attempt's channel.
         root: Folder of all attempts.
-        template: Who waits for the end of this process.
-        own_files: Beginning of the names of the files of this process, if it runs more than one attempt.
+        take: Makes this process the one that runs an attempt, and tells whether that came off.
     """
     attempt = receive_attempt(channel)
     if attempt is None:
         return None
     files = AttemptFiles(f"{root}/{order.files}")
-    if files.take(Claim(ProcessId.own(), template, own_files)):
+    if take(files):
         return attempt, files
     send(channel, Taken())
     return None
@@ -256,8 +256,8 @@ def run_one(
     channel: socket.socket,
     worker: Worker,
     root: str,
-    template: ProcessId,
-    own_files: str = "",
+    take: Callable[[AttemptFiles], bool],
+    note: Callable[[AttemptFiles, Outcome], None] = AttemptFiles.write_outcome,
     streams: tuple[BinaryIO, BinaryIO] | None = None,
     logs: Logs | None = None,
 ) -> None:
@@ -268,12 +268,12 @@ def run_one(
         channel: The attempt's channel, which is left open.
         worker: What runs tasks.
         root: Folder of all attempts.
-        template: Who waits for the end of this process.
-        own_files: Beginning of the names of the files of this process, if it runs more than one attempt.
+        take: Makes this process the one that runs an attempt, and tells whether that came off.
+        note: Notes the outcome.
         streams: Where answers to its calls come from, and where the calls go to; the channel if they are not given.
         logs: Where it prints to; files of its own if not given.
     """
-    begun = begin(order, channel, root, template, own_files)
+    begun = begin(order, channel, root, take)
     if begun is None:
         return
     attempt, files = begun
@@ -283,7 +283,7 @@ def run_one(
     stream_in, stream_out = streams or (channel.makefile("rb"), channel.makefile("wb"))
     outcome = with_usage(worker.run_attempt(attempt, stream_in, stream_out), before, order.memory_limit_bytes)
     logs.give_to(files)
-    files.write_outcome(outcome)
+    note(files, outcome)
     send(channel, Ended(outcome))
 
 
