@@ -96,7 +96,7 @@ def test_the_samples_are_what_they_are_meant_to_be() -> None:
 @pytest.fixture
 def code_base(write: Write, tmp_path: Path) -> Path:
     """A folder with a little of everything."""
-    write("code/a.py", "from flytekit import task, workflow, ContainerTask\n\nContainerTask()\n")
+    write("code/a.py", "from flytekit import task, kwtypes, ContainerTask\n\nContainerTask()\n")
     write("code/sub/b.py", "import flytekit\n\nflytekit.no_such_name\nflytekit.task\n")
     write("code/none.py", "print('nothing of it')\n")
     write("code/broken.py", "import flytekit\ndef (\n")
@@ -191,7 +191,7 @@ def test_the_command_prints_what_is_missing_first(code_base: Path, monkeypatch: 
     at = lines.index("Missing")
     assert lines[at + 1].startswith(f"  {_MISSING}: ")
     assert lines[at + 3 : at + 5] == ["      a.py:1", "      a.py:3"]
-    assert "  flytekit.workflow -> alula.workflow (1)" in lines
+    assert "  flytekit.kwtypes -> alula.kwtypes (1)" in lines
 
 
 def test_the_command_prints_json(code_base: Path) -> None:

@@ -231,9 +231,20 @@ _SAMPLES: dict[str, tuple[str, str]] = {
         "from alula import task\n\ntask(retries=0), task(retries=1, retry_on=(OSError,))\n",
     ),
     "a recoverable error that is taken": (
-        "from flytekit import task\n\nclass RecoverableError(Exception): ...\n\ntask(retries=1)\n",
-        "from alula import RecoverableError as AlulaRecoverableError, task\n\n"
-        "class RecoverableError(Exception): ...\n\ntask(retries=1, retry_on=(AlulaRecoverableError,))\n",
+        """\
+        from flytekit import task
+
+        class RecoverableError(Exception): ...
+
+        task(retries=1)
+        """,
+        """\
+        from alula import RecoverableError as AlulaRecoverableError, task
+
+        class RecoverableError(Exception): ...
+
+        task(retries=1, retry_on=(AlulaRecoverableError,))
+        """,
     ),
     "nothing of Flyte's": ("import os\n\nflyte = 1\nflyte.run\n", "import os\n\nflyte = 1\nflyte.run\n"),
     "an import that nothing uses": ("import flytekit.types.file\n", "import alula\n"),
@@ -288,6 +299,12 @@ def test_encodings_stay(head: str, encoding: str) -> None:
         ("from flyte.io import File\nFile.bad\n", 2, "alula.File has no bad; flyte.io.File does"),
         ("from flytekit import task\ntask(**x)\n", 2, "the arguments may have retries of Flyte 1 "),
         ("from flytekit import task\n@task\ndef f(): f.with_overrides(retries=2)\n", 3, "retries of Flyte 1 "),
+        ("import flyte\n@flyte.env.task\ndef f(x): flyte.run\n", 3, "the parameter x has no annotation: "),
+        (
+            "from flytekit import task\nclass A: ...\n@task\ndef f() -> A: ...\n",
+            4,
+            "values of A are pickled by Flyte: ",
+        ),
         ("from flytekit import TaskMetadata\nTaskMetadata(retries=2)\n", 2, "retries of Flyte 1 "),
     ],
 )

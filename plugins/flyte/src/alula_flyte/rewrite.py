@@ -16,6 +16,7 @@ from .imports import WIDTH, Entry, entries_of, is_exploded, lines_of
 from .plan import Change, Note, Plan, Planner
 from .retries import retries_of, with_retry_on
 from .scan import unbound_names
+from .untyped import pickled_values
 
 _Line = cst.SimpleStatementLine
 _Block = cst.Module | cst.IndentedBlock
@@ -78,7 +79,8 @@ def _rewritten(code: bytes, keep: set[str]) -> Rewritten:
     wrapper = MetadataWrapper(cst.parse_module(code))
     bindings = bindings_of(wrapper)
     plan = Planner(bindings, keep).planned()
-    retries = retries_of(plan, bindings.owners, wrapper.resolve(PositionProvider))
+    positions = wrapper.resolve(PositionProvider)
+    retries = retries_of(plan, bindings.owners, positions)
     for statement, entry in retries.imports.items():
         plan.changes.setdefault(statement, Change(entries_of(statement))).new.append(entry)
     module = wrapper.module.visit(_Transformer(wrapper, plan, retries.calls))
@@ -86,7 +88,7 @@ def _rewritten(code: bytes, keep: set[str]) -> Rewritten:
         code=_encoded(module, code) if plan.changes else code,
         names=frozenset(plan.renamed),
         notes=sorted(plan.notes | retries.notes),
-        left=sorted(plan.left | retries.left),
+        left=sorted({*plan.left, *retries.left, *(pickled_values(positions) if plan.changes else ())}),
     )
 
 
