@@ -246,6 +246,30 @@ _SAMPLES: dict[str, tuple[str, str]] = {
         task(retries=1, retry_on=(AlulaRecoverableError,))
         """,
     ),
+    "what says where the server is": (
+        """\
+        import flyte
+
+        flyte.init_from_config("config.yaml", root_dir=".", project="p")
+        flyte.init(endpoint="e", insecure=True)
+        flyte.with_runcontext(mode="remote", name="n").run(f)
+        flyte.with_runcontext(
+            "local",
+            name="n",  # named
+            annotations={},
+        ).run(f)
+        """,
+        """\
+        import alula
+
+        alula.init(project="p")
+        alula.init()
+        alula.with_runcontext(name="n").run(f)
+        alula.with_runcontext(
+            name="n",  # named
+        ).run(f)
+        """,
+    ),
     "nothing of Flyte's": ("import os\n\nflyte = 1\nflyte.run\n", "import os\n\nflyte = 1\nflyte.run\n"),
     "an import that nothing uses": ("import flytekit.types.file\n", "import alula\n"),
 }

@@ -11,6 +11,9 @@ from typing import Any
 from .lookup import look_up
 from .rows import Row
 
+NEEDLESS: dict[str, frozenset[str]] = {"alula:init": frozenset(), "alula:with_runcontext": frozenset({"mode"})}
+"""Own functions that need nothing of what Flyte's are told, with what they take and programs of Flyte's mean otherwise."""
+
 
 @cache
 def modules_of_alula() -> frozenset[str]:
@@ -114,18 +117,24 @@ def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:
         return [f"{written} has no {attribute}"]
     if attribute:
         name, written = f"{name}.{attribute}", f"{written}.{attribute}"
-    accepted = _accepted(module, name) if arguments else None
+    accepted = accepted_arguments(f"{module}:{name}") if arguments and row.own not in NEEDLESS else None
     return [] if accepted is None else [f"{written} takes no argument {one}" for one in sorted(arguments - accepted)]
 
 
 @cache
-def _accepted(module: str, name: str) -> frozenset[str] | None:
-    """Return the names of the arguments that a function or class takes; None if it takes any, or it is not known."""
+def accepted_arguments(own: str) -> frozenset[str] | None:
+    """Return the names of the arguments that a function or class takes; None if it takes any, or it is not known.
+
+    Args:
+        own: The name, as rows have it.
+    """
+    module, _, name = own.partition(":")
     found = object_of(module, name)
     try:
-        parameters = inspect.signature(found).parameters.values()
+        parameters = list(inspect.signature(found).parameters.values())
     except (TypeError, ValueError):
         return None
-    if not callable(found) or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return frozenset(parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY)
+    # Alula's functions gather as `unknown` what they refuse.
+    takes_any = any(one.kind is one.VAR_KEYWORD and one.name != "unknown" for one in parameters)
+    named = {one.name for one in parameters if one.kind in {one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY}}
+    return None if takes_any or not callable(found) else frozenset(named)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import libcst as cst
 from libcst.metadata import CodeRange
 
-from .bindings import Dotted, Statement
+from .arguments import meaning_of
+from .bindings import Statement
 from .imports import Entry
 from .plan import Meaning, Note, Plan
 
@@ -48,7 +49,7 @@ def retries_of(plan: Plan, owners: Mapping[str, set[str]], positions: Mapping[cs
     is_first_generation = any(meaning.name.startswith("flytekit.") for meaning in plan.meanings.values())
     for call in (node for node in positions if isinstance(node, cst.Call)):
         line = positions[call].start.line
-        meaning = _meaning(call, plan)
+        meaning = meaning_of(call, plan)
         if meaning is not None and meaning.name.startswith("flytekit") and _short(meaning) in _DECORATORS:
             if any(argument.star == "**" for argument in call.args):
                 result.left.add(Note(line, f"the arguments may have {_BY_HAND}"))
@@ -63,10 +64,6 @@ def retries_of(plan: Plan, owners: Mapping[str, set[str]], positions: Mapping[cs
         elif _has_retries(call) and is_first_generation and _sets_retries(call, meaning):
             result.left.add(Note(line, _BY_HAND))
     return result
-
-
-def _meaning(call: cst.Call, plan: Plan) -> Meaning | None:
-    return plan.meanings.get(call.func) if isinstance(call.func, Dotted) else None
 
 
 def _short(meaning: Meaning) -> str:

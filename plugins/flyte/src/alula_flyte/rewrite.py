@@ -11,6 +11,7 @@ from typing import Any
 import libcst as cst
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
 
+from .arguments import needless_arguments, told, without
 from .bindings import Dotted, Statement, bindings_of
 from .imports import WIDTH, Entry, entries_of, is_exploded, lines_of
 from .plan import Change, Note, Plan, Planner
@@ -83,11 +84,12 @@ def _rewritten(code: bytes, keep: set[str]) -> Rewritten:
     retries = retries_of(plan, bindings.owners, positions)
     for statement, entry in retries.imports.items():
         plan.changes.setdefault(statement, Change(entries_of(statement))).new.append(entry)
-    module = wrapper.module.visit(_Transformer(wrapper, plan, retries.calls))
+    needless = needless_arguments(plan, positions)
+    module = wrapper.module.visit(_Transformer(wrapper, plan, retries.calls, needless))
     return Rewritten(
         code=_encoded(module, code) if plan.changes else code,
         names=frozenset(plan.renamed),
-        notes=sorted(plan.notes | retries.notes),
+        notes=sorted({*plan.notes, *retries.notes, *told(needless, plan, positions)}),
         left=sorted({*plan.left, *retries.left, *(pickled_values(positions) if plan.changes else ())}),
     )
 
@@ -101,10 +103,17 @@ def _encoded(module: cst.Module, before: bytes) -> bytes:
 class _Transformer(cst.CSTTransformer):
     """Puts a plan into effect."""
 
-    def __init__(self, wrapper: MetadataWrapper, plan: Plan, calls: dict[cst.Call, str]) -> None:
+    def __init__(
+        self,
+        wrapper: MetadataWrapper,
+        plan: Plan,
+        retries: dict[cst.Call, str],
+        needless: dict[cst.Call, list[cst.Arg]],
+    ) -> None:
         super().__init__()
         self.plan = plan
-        self.calls = calls
+        self.retries = retries
+        self.needless = needless
         self.module = wrapper.module
         self.newline = wrapper.module.default_newline
         self.lines: dict[_Line, list[_Line]] = {}
@@ -174,8 +183,10 @@ class _Transformer(cst.CSTTransformer):
         if isinstance(original_node, Dotted) and original_node in self.plan.names:
             name = cst.parse_expression(self.plan.names[original_node])
             return name.with_changes(lpar=original_node.lpar, rpar=original_node.rpar)
-        if isinstance(original_node, cst.Call) and original_node in self.calls:
-            return with_retry_on(cst.ensure_type(updated_node, cst.Call), self.calls[original_node])
+        if isinstance(original_node, cst.Call) and original_node in self.retries:
+            return with_retry_on(cst.ensure_type(updated_node, cst.Call), self.retries[original_node])
+        if isinstance(original_node, cst.Call) and original_node in self.needless:
+            return without(cst.ensure_type(updated_node, cst.Call), original_node, self.needless[original_node])
         return super().on_leave(original_node, updated_node)
 
     def _in_line(self, original: Statement) -> cst.FlattenSentinel[Any]:
