@@ -71,6 +71,16 @@ class PythonInterface(msgspec.Struct, frozen=True):
             raise ValueConversionError(f"{where} declares {len(self.outputs)} outputs and returned {found}")
         return dict(zip(self.outputs, result, strict=True))
 
+    def with_output_class(self, make: Callable[[tuple[str, ...]], type] | None) -> PythonInterface:
+        """Return the interface with another class for several unnamed outputs.
+
+        Args:
+            make: Makes it from their names; None leaves the interface as it is.
+        """
+        if make is None or self.output_tuple is not tuple:
+            return self
+        return msgspec.structs.replace(self, output_tuple=make(tuple(self.outputs)))
+
     def without_inputs(self, names: typing.Container[str]) -> PythonInterface:
         """Return the interface without some of the inputs."""
         return msgspec.structs.replace(

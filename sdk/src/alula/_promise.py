@@ -219,10 +219,21 @@ class Promise(Chainable):
     def __iter__(self) -> Iterator[Any]:
         raise _refuse(f"{self._title()} was iterated over", "Use map_task, or move the loop into a @dynamic.")
 
-    def __str__(self) -> NoReturn:
+    _printable = False
+
+    @classmethod
+    def let_be_printed(cls) -> None:
+        """Let promises be turned into text, which says what they are promises of, instead of refusing it."""
+        cls._printable = True
+
+    def __str__(self) -> str:
+        if self._printable:
+            return repr(self)
         raise _refuse(f"{self._title()} was printed or turned into text", "Do it in a task that takes the value.")
 
-    def __format__(self, _spec: str) -> NoReturn:
+    def __format__(self, _spec: str) -> str:
+        if self._printable:
+            return repr(self)
         raise _refuse(f"{self._title()} was formatted into text", "Do it in a task that takes the value.")
 
     def __repr__(self) -> str:

@@ -370,6 +370,9 @@ class FunctionTask(Task, Generic[P, R]):
         pickle_untyped: Whether parameters without annotation are pickled.
     """
 
+    output_class: Callable[[tuple[str, ...]], type] | None = None
+    """Makes the class of several outputs without names, from ``o0`` and so on; None for a plain tuple."""
+
     def __init__(
         self,
         function: Callable[P, R],
@@ -391,9 +394,10 @@ class FunctionTask(Task, Generic[P, R]):
     def python_interface(self) -> PythonInterface:
         if self._interface is None:
             assert self.function is not None
-            self._interface = function_interface(
+            found = function_interface(
                 self.function, self.title, pickle_untyped=self._pickle_untyped, names=self._names
             )
+            self._interface = found.with_output_class(self.output_class)
         return self._interface
 
     @property

@@ -231,6 +231,9 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         settings: As `WorkflowBase` takes them.
     """
 
+    output_class: Callable[[tuple[str, ...]], type] | None = None
+    """Makes the class of several outputs without names, from ``o0`` and so on; None for a plain tuple."""
+
     def __init__(self, function: Callable[P, R], *, pickle_untyped: bool = False, **settings: Any) -> None:
         super().__init__(entity_name(function), **settings)
         self.function = function
@@ -249,9 +252,10 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
     @property
     def python_interface(self) -> PythonInterface:
         if self._interface is None:
-            self._interface = function_interface(
+            found = function_interface(
                 self.function, self.title, pickle_untyped=self._pickle_untyped, names=self._names
             )
+            self._interface = found.with_output_class(self.output_class)
         return self._interface
 
     @property

@@ -5,4 +5,14 @@ from __future__ import annotations
 from ._aio import WithAio
 from ._state import count_as_own
 
-__all__ = ["WithAio", "count_as_own"]
+__all__ = ["WithAio", "count_as_own", "let_promises_be_printed"]
+
+
+def let_promises_be_printed() -> None:
+    """Let workflows print promises, in this process: what is printed says what they are promises of.
+
+    For programs of a system in which that was allowed. Alula's own are told that it is of no use.
+    """
+    from ._promise import Promise
+
+    Promise.let_be_printed()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import sys
 from pathlib import Path
 
 import pytest
 
 import alula
-from alula.adapting import WithAio, count_as_own
+from alula.adapting import WithAio, count_as_own, let_promises_be_printed
 
 
 def test_messages_show_what_called_a_package_of_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +43,40 @@ def test_environments_pickle_untyped_parameters_if_asked() -> None:
         return len(items)
 
     assert length({1, 2, 3}) == 3
+
+
+def test_promises_can_be_let_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from alula._promise import Promise
+
+    monkeypatch.setattr(Promise, "_printable", False)
+    shown = []
+
+    @alula.task
+    def one() -> int:
+        return 1
+
+    @alula.workflow
+    def shows() -> int:
+        found = one()
+        shown.append(f"{found} {found!s}")
+        return found
+
+    with pytest.raises(alula.errors.PromiseUseError, match="formatted into text"):
+        shows()
+    let_promises_be_printed()
+    assert shows() == 1
+    assert shown[0].count("Promise(output 'o0' of task") == 2
+
+
+def test_several_outputs_without_names_may_have_a_class() -> None:
+    @alula.task
+    def both(x: int) -> tuple[int, str]:
+        return x, "b"
+
+    @alula.workflow
+    def through(x: int) -> tuple[int, str]:
+        found = both(x=x)
+        return found.o0, found.o1
+
+    both.output_class = through.output_class = lambda names: collections.namedtuple("Pair", names)
+    assert repr(both(x=1)) == repr(through(x=1)) == "Pair(o0=1, o1='b')"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from alula.adapting import count_as_own
+from alula.adapting import count_as_own, let_promises_be_printed
 
 from .. import __file__ as _package
 
 count_as_own(_package)
+let_promises_be_printed()

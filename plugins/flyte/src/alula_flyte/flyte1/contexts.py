@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import enum
 import functools
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any
 
 import alula
 
@@ -43,6 +46,10 @@ class ExecutionState:
         """Folder of the running task."""
         return str(alula.current_context().working_directory)
 
+    def with_params(self, **_params: Any) -> ExecutionState:
+        """Return it as it is."""
+        return self
+
     @staticmethod
     def is_local_execution() -> bool:
         """Whether it is executed on this machine: yes."""
@@ -54,14 +61,22 @@ class ExecutionParameters:
 
 
 class FlyteContext:
-    """What runs now. It can be asked, and not be replaced by another."""
+    """What runs now. Another one, made by a method that begins with ``with``, differs by its `file_access` at most.
 
-    Builder = None
+    Args:
+        file_access: Files, here and where data is stored.
+        serialization_settings: Kept, and not looked at.
+    """
+
+    def __init__(self, file_access: FileAccessProvider | None = None, serialization_settings: Any = None) -> None:
+        self._file_access = file_access
+        self.serialization_settings = serialization_settings
+        self.flyte_client = None
 
     @property
     def file_access(self) -> FileAccessProvider:
         """Files, here and where data is stored."""
-        return _file_access()
+        return self._file_access or _file_access()
 
     @property
     def user_space_params(self) -> Any:
@@ -73,17 +88,14 @@ class FlyteContext:
         """How code is executed."""
         return ExecutionState()
 
+    def new_execution_state(self, *_settings: Any) -> ExecutionState:
+        """Return how code is executed."""
+        return ExecutionState()
+
     @property
     def compilation_state(self) -> Any:
         """The workflow that is being compiled; None if none is."""
         return alula.current_context().compilation_state
-
-    @property
-    def serialization_settings(self) -> None:
-        """None: nothing is made for a cluster."""
-        return
-
-    flyte_client = serialization_settings
 
     @staticmethod
     def current_context() -> FlyteContext:
@@ -94,18 +106,36 @@ class FlyteContext:
         """Return the report of the running task, as HTML."""
         return str(alula.current_context().report.to_html())
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise NotImplementedError(
-            f"Alula has no FlyteContext.{name}: the context of what runs can be asked, and not be replaced\n"
-            "  Give a task its settings where it is defined, or where it is called, with with_overrides."
-        )
+    # --- others ---
+
+    def with_file_access(self, fa: FileAccessProvider) -> FlyteContext:
+        """Return one with another `file_access`."""
+        return FlyteContext(fa, self.serialization_settings)
+
+    def with_serialization_settings(self, ss: Any) -> FlyteContext:
+        """Return one with other settings, which nobody looks at."""
+        return FlyteContext(self._file_access, ss)
+
+    def with_execution_state(self, _state: Any = None) -> FlyteContext:
+        """Return one like it: how code is executed is not for the program to say."""
+        return FlyteContext(self._file_access, self.serialization_settings)
+
+    with_compilation_state = with_new_compilation_state = new_builder = build = with_execution_state
+
+    def __enter__(self) -> FlyteContext:
+        self._block = FlyteContextManager.with_context(self)
+        return self._block.__enter__()
+
+    def __exit__(self, *problem: Any) -> None:
+        self._block.__exit__(*problem)
 
 
 @functools.lru_cache(maxsize=1)
 def _file_access() -> FileAccessProvider:
     return FileAccessProvider()
+
+
+_CURRENT: contextvars.ContextVar[tuple[FlyteContext, ...]] = contextvars.ContextVar("alula_flyte_contexts", default=())
 
 
 class FlyteContextManager:
@@ -114,20 +144,48 @@ class FlyteContextManager:
     @staticmethod
     def current_context() -> FlyteContext:
         """Return what runs now."""
-        return FlyteContext()
+        made = _CURRENT.get()
+        return made[-1] if made else FlyteContext()
 
     @staticmethod
     def size() -> int:
         """Return how many contexts there are."""
-        return 1
+        return len(_CURRENT.get()) + 1
 
     @staticmethod
     def initialize() -> None:
         """Do nothing: there is nothing to be prepared."""
 
     @staticmethod
-    def with_context(*_args: Any, **_options: Any) -> NoReturn:
-        """Refuse: see `FlyteContext`."""
-        FlyteContext().with_context()
+    @contextlib.contextmanager
+    def with_context(b: FlyteContext) -> Iterator[FlyteContext]:
+        """Let another context be the current one while the block runs."""
+        token = _CURRENT.set((*_CURRENT.get(), b))
+        try:
+            yield b
+        finally:
+            _CURRENT.reset(token)
 
-    push_context = pop_context = with_context
+    @staticmethod
+    def push_context(ctx: FlyteContext) -> FlyteContext:
+        """Let another context be the current one."""
+        _CURRENT.set((*_CURRENT.get(), ctx))
+        return ctx
+
+    @staticmethod
+    def pop_context() -> FlyteContext:
+        """Let the one before be the current one again.
+
+        Raises:
+            IndexError: There is none.
+        """
+        *rest, last = _CURRENT.get()
+        _CURRENT.set(tuple(rest))
+        return last
+
+
+@contextlib.contextmanager
+def new_context() -> Iterator[FlyteContext]:
+    """Let a new context be the current one while the block runs."""
+    with FlyteContextManager.with_context(FlyteContext()) as made:
+        yield made

@@ -96,7 +96,7 @@ class _Encoder(alula.DataFrameEncoder[Any]):
 
     def encode(self, frame: Any, target: FrameTarget) -> own.Dataset:
         given = alula.StructuredDataset(frame, uri=target.uri or None, metadata=target.metadata)
-        made = self._encoder.encode(FlyteContext(), given, _type_of(target.format, target.columns))
+        made = self._encoder.encode(FlyteContext.current_context(), given, _type_of(target.format, target.columns))
         known = made.metadata.structured_dataset_type if made.metadata is not None else None
         stored_as = (known.format if known is not None else "") or target.format
         return own.Dataset(uri_of(made.uri or ""), format=stored_as, metadata=target.metadata)
@@ -111,7 +111,7 @@ class _Decoder(alula.DataFrameDecoder[Any]):
         stored = StructuredDataset(dataset.uri, StructuredDatasetMetadata(_type_of(dataset.format, dataset.columns)))
         columns = [DatasetColumn(name, None) for name in source.columns]
         wanted = StructuredDatasetMetadata(StructuredDatasetType(columns, dataset.format))
-        return self._decoder.decode(FlyteContext(), stored, wanted)
+        return self._decoder.decode(FlyteContext.current_context(), stored, wanted)
 
 
 class StructuredDatasetTransformerEngine:

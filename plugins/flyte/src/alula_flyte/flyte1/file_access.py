@@ -127,12 +127,22 @@ class FileAccessProvider:
     ) -> str:
         """Copy a file, or a folder, to this machine; return its path."""
         target = os.path.abspath(os.fspath(local_path))
-        if is_multipart:
+        if is_multipart and self._is_file(uri_of(remote_path)):
+            # Flyte stores a data frame as a folder with files, Alula as a file.
+            Path(target).mkdir(parents=True, exist_ok=True)
+            self._storage.download(uri_of(remote_path), str(Path(target, "00000")))
+        elif is_multipart:
             self._storage.download_directory(uri_of(remote_path), target)
         else:
             Path(target).parent.mkdir(parents=True, exist_ok=True)
             self._storage.download(uri_of(remote_path), target)
         return target
+
+    def _is_file(self, uri: str) -> bool:
+        local = self._storage.local_path(uri)
+        if local is not None:
+            return os.path.isfile(local)
+        return self._storage.exists(uri) and not any(True for _ in self._storage.list(f"{uri.rstrip('/')}/"))
 
     def upload(self, file_path: str, to_path: str, **options: Any) -> str:
         """Copy a file to where data is stored."""

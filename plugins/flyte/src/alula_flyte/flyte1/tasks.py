@@ -10,6 +10,7 @@ import alula
 from alula.errors import RecoverableError, UsageError
 from alula_kernel.errors import UnknownNameError
 
+from .outputs import default_named_tuple
 from .task_plugins import TaskPlugins
 
 
@@ -43,7 +44,13 @@ def task(
     elif task_config is not None and not _knows(task_config):
         task_config = None
     decorate: Any = alula.task
-    return decorate(_task_function, task_config, *settings, **named)
+
+    def named_outputs(function: Callable[..., Any]) -> Any:
+        made = decorate(function, task_config, *settings, **named)
+        made.output_class = default_named_tuple
+        return made
+
+    return named_outputs if _task_function is None else named_outputs(_task_function)
 
 
 def _made_by_plugin(plugin: Callable[..., Any], function: Callable[..., Any], *, config: Any, **settings: Any) -> Any:

@@ -173,43 +173,48 @@ class _Converter(contracts.Converter[Any]):
     def to_literal(self, value: Any, context: ConversionContext) -> own.Literal:
         if self._transformer.type_assertions_enabled:
             self._transformer.assert_type(self.python_type, value)
-        made = self._transformer.to_literal(FlyteContext(), value, self.python_type, self._model)
+        made = self._transformer.to_literal(FlyteContext.current_context(), value, self.python_type, self._model)
         return own_literal(made, context)
 
     def to_python(self, literal: own.Literal, context: ConversionContext) -> Any:
         given = model_literal(literal, self.literal_type, context)
-        return self._transformer.to_python_value(FlyteContext(), given, self.python_type)
+        return self._transformer.to_python_value(FlyteContext.current_context(), given, self.python_type)
 
     def accepts(self, value: Any) -> bool:
         kind = typing.get_origin(self.python_type) or self.python_type
         return isinstance(kind, type) and isinstance(value, kind)
 
     def to_html(self, value: Any) -> str:
-        return self._transformer.to_html(FlyteContext(), value, self.python_type)
+        return self._transformer.to_html(FlyteContext.current_context(), value, self.python_type)
 
 
 class RegisteredTransformer(contracts.TypeTransformer):
-    """A transformer of a program's, as Alula has them.
+    """Transformers of a program's, as Alula has them: one for each class of a name, of which functions may make several.
 
     Args:
-        transformer: The transformer.
-        python_type: The class that it is registered for.
+        python_type: The first class.
     """
 
-    def __init__(self, transformer: TypeTransformer[Any], python_type: Any) -> None:
-        self.name = f"flyte1:{python_type.__module__}.{python_type.__qualname__}"
+    def __init__(self, python_type: Any) -> None:
+        self.name = _name(python_type)
         self.python_types: Sequence[type | str] = (python_type,)
-        self.transformer = transformer
+        self.by_class: dict[Any, TypeTransformer[Any]] = {}
 
     def converter(self, request: contracts.TypeRequest) -> contracts.Converter[Any]:
         """Make the converter of a type."""
-        return _Converter(request.python_type, self.transformer)
+        bases = getattr(request.origin, "__mro__", (request.origin,))
+        found = next((self.by_class[base] for base in bases if base in self.by_class), None)
+        return _Converter(request.python_type, found or next(iter(self.by_class.values())))
+
+
+def _name(python_type: Any) -> str:
+    return f"flyte1:{python_type.__module__}.{python_type.__qualname__}"
 
 
 class TypeEngine:
     """Knows what converts values of a type."""
 
-    _registered: ClassVar[dict[Any, contracts.TypeTransformer]] = {}
+    _registered: ClassVar[dict[str, RegisteredTransformer]] = {}
 
     @classmethod
     def registered(cls) -> list[contracts.TypeTransformer]:
@@ -235,22 +240,30 @@ class TypeEngine:
         cls, transformer: TypeTransformer[Any], additional_type: Any, override: bool = False
     ) -> None:
         """Convert values of one more class by a transformer; errors are those of `register`."""
-        app = alula.current_app()  # it takes what is registered already, when it is made
-        if additional_type in cls._registered and override:
+        registry = alula.current_app().registry  # it takes what is registered already, when it is made
+        known = cls._registered.get(_name(additional_type))
+        if known is not None:
+            if additional_type in known.by_class and not override:
+                raise ValueError(
+                    f"values of {additional_type} are converted already, by {known.by_class[additional_type]}"
+                )
+            known.by_class[additional_type] = transformer
             return
-        made = RegisteredTransformer(transformer, additional_type)
+        made = RegisteredTransformer(additional_type)
+        made.by_class[additional_type] = transformer
         try:
-            app.registry.register(made, transformer.name)
+            registry.register(made, transformer.name)
         except PluginError as problem:
             raise ValueError(f"values of {additional_type} are converted already: {problem}") from None
-        cls._registered[additional_type] = made
+        cls._registered[made.name] = made
 
     @classmethod
     def get_transformer(cls, python_type: Any) -> Any:
         """Return what converts values of a type: a transformer of a program's, or Alula's converter."""
-        found = cls._registered.get(python_type)
-        if isinstance(found, RegisteredTransformer):
-            return found.transformer
+        if isinstance(python_type, type):
+            known = cls._registered.get(_name(python_type))
+            if known is not None and python_type in known.by_class:
+                return known.by_class[python_type]
         return alula.current_app().registry.converter(python_type)
 
     @classmethod
@@ -274,6 +287,18 @@ class TypeEngine:
         context = _conversion()
         converter = alula.current_app().registry.converter(expected_python_type)
         return converter.to_python(own_literal(lv, context), context)
+
+    @classmethod
+    async def async_to_literal(
+        cls, ctx: FlyteContext, python_val: Any, python_type: Any, expected: LiteralType | None = None
+    ) -> Literal:
+        """Make a literal of a value, in a thread."""
+        return await asyncio.to_thread(cls.to_literal, ctx, python_val, python_type, expected)
+
+    @classmethod
+    async def async_to_python_value(cls, ctx: FlyteContext, lv: Literal, expected_python_type: Any) -> Any:
+        """Make a value of a literal, in a thread."""
+        return await asyncio.to_thread(cls.to_python_value, ctx, lv, expected_python_type)
 
     @classmethod
     def literal_map_to_kwargs(cls, ctx: FlyteContext, lm: LiteralMap, python_types: dict[str, Any]) -> dict[str, Any]:

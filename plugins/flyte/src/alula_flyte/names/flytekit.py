@@ -21,12 +21,12 @@ def _adapter(target: str, how: str, own: str = "") -> Row:
 _CORE: Table = {
     "task": _adapter(
         "tasks:task",
-        "only recoverable exceptions are retried; a single value in resources is no limit; an unknown task_config is ignored",
+        "only recoverable exceptions are retried; several outputs have names; a single value in resources is no limit; an unknown task_config is ignored",
         own="alula:task",
     ),
     "dynamic": _adapter("tasks:dynamic", "only recoverable exceptions are retried", own="alula:dynamic"),
     "eager": _adapter("eager:eager", "an async task in which every entity that is called is awaited"),
-    "workflow": same("alula:workflow"),
+    "workflow": _adapter("workflows:workflow", "several outputs without names are o0 and so on", own="alula:workflow"),
     "map_task": same("alula:map_task"),
     "conditional": same("alula:conditional"),
     "create_node": same("alula:create_node"),
@@ -80,9 +80,11 @@ _CORE: Table = {
     "ConcurrencyPolicy": _adapter("clusters:ConcurrencyPolicy", _NOT_LOOKED_AT),
     "ConcurrencyLimitBehavior": _adapter("clusters:ConcurrencyLimitBehavior", _NOT_LOOKED_AT),
     "WorkflowExecutionPhase": _adapter("phases:WorkflowExecutionPhase", "numbers of Flyte's; Alula's phases are words"),
-    "FlyteContext": _adapter("contexts:FlyteContext", "can be asked, and not be replaced", own="alula:current_context"),
+    "FlyteContext": _adapter(
+        "contexts:FlyteContext", "can be asked; only file_access can be another", own="alula:current_context"
+    ),
     "FlyteContextManager": _adapter(
-        "contexts:FlyteContextManager", "can be asked, and not be replaced", own="alula:current_context"
+        "contexts:FlyteContextManager", "can be asked; only file_access can be another", own="alula:current_context"
     ),
     "ExecutionParameters": _adapter("contexts:ExecutionParameters", "for annotations", own="alula:current_context"),
     "PythonTask": _adapter("task_plugins:PythonTask", "a subclass defines execute", own="alula:DeclaredTask"),
@@ -112,7 +114,7 @@ _CORE: Table = {
     ),
     "TypeTransformerFailedError": same("alula.errors:ValueConversionError"),
     "FileAccessProvider": _adapter("file_access:FileAccessProvider", "moves files to and from Alula's storage"),
-    "ExecutionState": _adapter("contexts:ExecutionState", "can be asked, and not be replaced"),
+    "ExecutionState": _adapter("contexts:ExecutionState", "can be asked; only file_access can be another"),
     "SecretsManager": _adapter(
         "secrets:secrets_manager", "finds what Alula's providers have", own="alula:current_context"
     ),
@@ -130,7 +132,7 @@ _CORE: Table = {
     "FlyteFile": same("alula:File"),
     "FlyteDirectory": same("alula:Directory"),
     "StructuredDataset": same("alula:StructuredDataset"),
-    "FlyteError": same("alula:WorkflowError"),
+    "FlyteError": _adapter("errors:FlyteError", "the same fields", own="alula:WorkflowError"),
     "StructuredDatasetTransformerEngine": _adapter(
         "datasets:StructuredDatasetTransformerEngine",
         "adds encoders and decoders to Alula's",
@@ -313,7 +315,7 @@ MODULES: dict[str, Table] = {
         "BlobType": _BLOB_TYPES["BlobType"],
         **{name: _LITERALS[name] for name in ("Blob", "BlobMetadata", "Literal", "Scalar")},
         "StructuredDatasetFormat": adapted("builtins:str", "a format is a text"),
-        "new_context": missing("the context of what runs can be asked, and not be replaced", when_called=True),
+        "new_context": _adapter("contexts:new_context", "only file_access can be another"),
         "load_implicit_plugins": missing(
             "plugins of Flyte's are not loaded", "`alula plugins list` shows Alula's.", when_called=True
         ),
