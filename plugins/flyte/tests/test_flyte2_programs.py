@@ -298,9 +298,11 @@ def test_environments_and_plugins_that_mean_nothing_here(run: Callable[[str], st
         from flyte.clustered import ClusteredTaskEnvironment, TorchRun
         from flyte.extras import Sleep
         from flyteplugins.dask import Dask, WorkerGroup
+        from flyteplugins.echo import Echo
         import flyteplugins.polars
 
         sleeping = flyte.TaskEnvironment("sleeping", plugin_config=Sleep())
+        echoing = flyte.TaskEnvironment("echoing", plugin_config=Echo())
         dask = flyte.TaskEnvironment("dask", plugin_config=Dask(workers=WorkerGroup(number_of_workers=2)))
         many = ClusteredTaskEnvironment(name="many", replicas=2, nproc_per_node=4, runtime=TorchRun(max_restarts=1))
         plain = flyte.TaskEnvironment("plain", depends_on=[dask], pod_template=flyte.PodTemplate(labels={"a": "b"}))
@@ -309,6 +311,10 @@ def test_environments_and_plugins_that_mean_nothing_here(run: Callable[[str], st
 
         @sleeping.task
         async def sleep(duration: timedelta) -> None:
+            raise AssertionError("is not called")
+
+        @echoing.task
+        async def same(x: int) -> int:
             raise AssertionError("is not called")
 
         @dask.task
@@ -322,12 +328,12 @@ def test_environments_and_plugins_that_mean_nothing_here(run: Callable[[str], st
         @again.task
         async def main() -> int:
             await sleep(timedelta(milliseconds=5))
-            return one() + two()
+            return one() + two() + await same(3)
 
         print(flyte.run(main).outputs()[0], [e.name for e in again.depends_on])
         """
     )
-    assert out == "3 ['dask', 'sleeping']\n"
+    assert out == "6 ['dask', 'sleeping']\n"
 
 
 def test_token_batcher_counts_tokens(run: Callable[[str], str]) -> None:
@@ -378,6 +384,30 @@ def test_program_of_both_generations_is_one_tree(run: Callable[[str], str]) -> N
         """
     )
     assert out.splitlines() == ["30", "['both', 'first', 'second', 'first']", "20"]
+
+
+def test_spawned_processes_of_a_program_know_its_names(run: Callable[[str], str]) -> None:
+    out = run(
+        """
+        import multiprocessing
+        import flyte
+        from flyteplugins.dask import Dask
+
+        env = flyte.TaskEnvironment("spawning", plugin_config=Dask())
+
+        def double(x):
+            return 2 * x
+
+        @env.task
+        def main(n: int) -> list[int]:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                return pool.map(double, range(n))
+
+        if __name__ == "__main__":
+            print(flyte.run(main, 3).outputs()[0])
+        """
+    )
+    assert out == "[0, 2, 4]\n"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from . import program
 from .finder import install
 
 _USAGE = "usage: python -m alula_flyte SCRIPT [ARGUMENT]...\n       python -m alula_flyte -m MODULE [ARGUMENT]..."
@@ -32,7 +33,7 @@ def main() -> int:
         return 2
     script = os.path.abspath(rest[0])
     sys.path[0] = os.path.dirname(script)
-    runpy.run_path(script, run_name="__main__")
+    program.run(script)
     return 0
 
 

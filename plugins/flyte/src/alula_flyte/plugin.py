@@ -40,9 +40,15 @@ def alula_task_types() -> Sequence[TaskType]:
             description="Functions that make a Dask cluster themselves (Flyte 2)",
         ),
         TaskType(
+            name="flyte-echo",
+            config="alula_flyte.flyte2.leaf_tasks.Echo",
+            task_class="alula_flyte.flyte2.leaf_tasks.EchoTask",
+            description="Tasks that return their inputs (Flyte 2)",
+        ),
+        TaskType(
             name="flyte-sleep",
-            config="alula_flyte.flyte2.sleeping.Sleep",
-            task_class="alula_flyte.flyte2.sleeping.SleepTask",
+            config="alula_flyte.flyte2.leaf_tasks.Sleep",
+            task_class="alula_flyte.flyte2.leaf_tasks.SleepTask",
             description="Tasks that only sleep (Flyte 2)",
         ),
     ]

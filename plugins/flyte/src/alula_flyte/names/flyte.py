@@ -51,8 +51,8 @@ _EXTRAS: Table = {
         own="alula.extras:DynamicBatcher",
     ),
     "Prompt": adapted("alula_flyte.flyte2.batching:Prompt", "the same"),
-    "Sleep": adapted("alula_flyte.flyte2.sleeping:Sleep", "the task sleeps in its process"),
-    "SleepTask": adapted("alula_flyte.flyte2.sleeping:SleepTask", "the task sleeps in its process"),
+    "Sleep": adapted("alula_flyte.flyte2.leaf_tasks:Sleep", "the task sleeps in its process"),
+    "SleepTask": adapted("alula_flyte.flyte2.leaf_tasks:SleepTask", "the task sleeps in its process"),
     "TokenBatcher": adapted(
         "alula_flyte.flyte2.batching:TokenBatcher",
         "one batch gathers while another is worked on, whatever prefetch_batches says",
@@ -285,6 +285,7 @@ MODULES: dict[str, Table] = {
         ),
         "PARQUET": adapted("alula_flyte.flyte2.models:PARQUET", "the same"),
     },
+    "flyte.migrate": {},
     "flyte.models": {
         "ActionID": adapted("typing:Any", "stands for ctx().action in annotations"),
         "ActionPhase": adapted("alula_flyte.flyte2.phases:ActionPhase", "the same"),
@@ -350,13 +351,12 @@ MODULES: dict[str, Table] = {
         "guess_interface": adapted("alula_flyte.flyte2.models:guess_interface", "inputs and outputs only"),
     },
 }
-"""The rows of each module."""
+"""The rows of each module. ``flyte.migrate`` has no names: programs import it so that flytekit's tasks run on Flyte 2."""
 
 MISSING_MODULES: dict[str, Row] = {
     "flyte.cli": missing("the command line is `alula`", "Use `alula flyte run`"),
     "flyte.connectors": missing("there is no server that would run connectors", "Write a plugin with an executor"),
     "flyte.extend": missing("Alula is extended by plugins", "See 'Write a plugin' in the documentation"),
-    "flyte.migrate": missing("Flyte's own converter is not part of it", "Use `alula flyte migrate`"),
     "flyte.sandbox": missing("sandboxes are not there yet", "Run the code in a task with executor='process'"),
 }
 """Modules that are missing as a whole."""

@@ -25,7 +25,11 @@ _DASK: Table = {
     for name in ("Dask", "Scheduler", "WorkerGroup")
 }
 _DATABRICKS = _config("Databricks")
-_ECHO = _config("Echo", instead="Use alula.Echo")
+_ECHO: Table = {
+    "Echo": adapted(
+        "alula_flyte.flyte2.leaf_tasks:Echo", "the task returns its inputs in its process", own="alula:Echo"
+    )
+}
 _ELASTIC = _config("Elastic", instead="Start torchrun in a task")
 _NOTEBOOK = _config("NotebookTask", "load_dataframe", "load_dir", "load_file", instead="Call papermill in a task")
 _SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")

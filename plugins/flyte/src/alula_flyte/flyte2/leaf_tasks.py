@@ -1,4 +1,4 @@
-"""``flyte.extras.Sleep``: tasks that only sleep, for the duration that is their input."""
+"""Tasks whose function is not called: those that only sleep, and those that return their inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sleep:
 
 
 class SleepTask(alula.FunctionTask[Any, Any]):
-    """A task that sleeps; its function is not called."""
+    """A task that sleeps."""
 
     task_type = "flyte-sleep"
 
@@ -26,3 +26,20 @@ class SleepTask(alula.FunctionTask[Any, Any]):
         given = next(iter(inputs.values()), 0)
         seconds = given.total_seconds() if isinstance(given, dt.timedelta) else float(given)
         return asyncio.sleep(seconds) if self.is_async else time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Config of tasks that return their inputs."""
+
+
+class EchoTask(alula.FunctionTask[Any, Any]):
+    """A task that returns its inputs."""
+
+    task_type = "flyte-echo"
+
+    def execute(self, /, **inputs: Any) -> Any:
+        """Return the input, or a tuple of the inputs."""
+        values = tuple(inputs.values())
+        result = values[0] if len(values) == 1 else values
+        return asyncio.sleep(0, result) if self.is_async else result
