@@ -336,6 +336,44 @@ def test_environments_and_plugins_that_mean_nothing_here(run: Callable[[str], st
     assert out == "6 ['dask', 'sleeping']\n"
 
 
+def test_tasks_beside_an_app_run(run: Callable[[str], str]) -> None:
+    out = run(
+        """
+        import flyte
+        import flyte.app
+        from flyte.app.extras import FastAPIAppEnvironment
+
+        app = FastAPIAppEnvironment(
+            name="app",
+            app=object(),
+            scaling=flyte.app.Scaling(replicas=(0, 1), metric=flyte.app.Scaling.Concurrency(val=10)),
+            parameters=[flyte.app.Parameter("model", value=flyte.app.RunOutput(type="file", task_name="t"))],
+        )
+        env = flyte.TaskEnvironment("beside", depends_on=[app])
+        other = app.clone_with("other", port=flyte.app.Port(8080))
+        other.add_dependency(env)
+
+        @app.server
+        def serve():
+            pass
+
+        @env.task
+        def one() -> int:
+            return 1
+
+        print(flyte.run(one).outputs()[0], app.name, other.name, other.port.port, other.depends_on[0].name)
+        try:
+            app.endpoint
+        except NotImplementedError as e:
+            print(e)
+        """
+    )
+    assert out.splitlines() == [
+        "1 app other 8080 beside",
+        "the app app has no endpoint: Alula does not serve apps yet",
+    ]
+
+
 def test_token_batcher_counts_tokens(run: Callable[[str], str]) -> None:
     out = run(
         """
@@ -414,7 +452,7 @@ def test_spawned_processes_of_a_program_know_its_names(run: Callable[[str], str]
     ("source", "message"),
     [
         ("import flyte\nflyte.deploy()", "Alula has no flyte.deploy: "),
-        ("import flyte.app\nflyte.app.AppEnvironment(name='a')", "Alula has no flyte.app.AppEnvironment: "),
+        ("import flyte, flyte.app\nflyte.serve(flyte.app.AppEnvironment(name='a'))", "Alula has no flyte.serve: "),
         ("from flyte import nothing_of_the_kind", "alula-flyte does not know flyte.nothing_of_the_kind; "),
         ("import flyte.connectors", "Alula has no flyte.connectors: "),
         ("import flyteplugins.wandb", "Alula has no flyteplugins.wandb: "),

@@ -18,7 +18,18 @@ class TaskEnvironment(alula.TaskEnvironment):
         settings.setdefault("pickle_untyped", True)
         return super().task(_func, **settings)
 
-    def add_dependency(self, *environments: alula.TaskEnvironment) -> None:
+    @property
+    def sandbox(self) -> Any:
+        """What would make tasks of a restricted Python.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            "Alula has no TaskEnvironment.sandbox: sandboxes are not there yet\n  Use @env.task, with executor='process'"
+        )
+
+    def add_dependency(self, *environments: Any) -> None:
         """Add environments whose tasks its tasks call."""
         self.depends_on.extend(environment for environment in environments if environment not in self.depends_on)
 

@@ -70,6 +70,11 @@ class Run:
         """What a call would have returned."""
         return self._run.result
 
+    @property
+    def action(self) -> Run:
+        """The run itself, for its first action."""
+        return self
+
     def done(self) -> bool:
         """Tell whether it has ended: it has."""
         return True

@@ -6,6 +6,7 @@ from ..rows import Row, Table, adapted, missing, same
 
 _NO_SERVER = "runs are driven on this machine, and there is no server yet"
 _NO_APPS = "apps are not there yet"
+_APPS_ARE_KEPT = "kept, so that the tasks beside it run; it cannot be served"
 _NO_AGENTS = "agents are not there yet"
 _NO_CONTAINERS = "containers cannot be run yet"
 _NOT_LOOKED_AT = "kept and not looked at: nothing on this machine has a use for it"
@@ -193,18 +194,21 @@ MODULES: dict[str, Table] = {
     "flyte.ai.chat": dict.fromkeys(("AgentChatAppEnvironment", "CustomTheme", "build_chat_html"), _SERVE),
     "flyte.ai.mcp": dict.fromkeys(("FlyteMCPAppEnvironment", "MCPAppEnvironment", "resolve_tools"), _SERVE),
     "flyte.app": {
-        **dict.fromkeys(
-            (
-                *("AppEndpoint", "AppEnvironment", "ArtifactValue", "ConnectorEnvironment", "DeployedAppEnvironment"),
-                *("Domain", "Link", "Parameter", "Port", "RunOutput", "Scaling", "Timeouts", "ctx", "get_parameter"),
-            ),
-            _SERVE,
-        ),
+        **dict.fromkeys(("ConnectorEnvironment", "DeployedAppEnvironment", "ctx", "get_parameter"), _SERVE),
+        **{
+            name: adapted(f"alula_flyte.flyte2.apps:{name}", _APPS_ARE_KEPT)
+            for name in (
+                *("AppEndpoint", "AppEnvironment", "ArtifactValue", "Domain", "Link", "Parameter", "Port"),
+                *("RunOutput", "Scaling", "Timeouts"),
+            )
+        },
         "Image": adapted("alula_flyte.flyte2.images:Image", "as flyte.Image", own="alula:Image"),
     },
-    "flyte.app.extras": dict.fromkeys(
-        ("FastAPIAppEnvironment", "FastAPIPassthroughAuthMiddleware", "FlyteWebhookAppEnvironment"), _SERVE
-    ),
+    "flyte.app.extras": {
+        "FastAPIAppEnvironment": adapted("alula_flyte.flyte2.apps:FastAPIAppEnvironment", _APPS_ARE_KEPT),
+        "FastAPIPassthroughAuthMiddleware": _SERVE,
+        "FlyteWebhookAppEnvironment": _SERVE,
+    },
     "flyte.artifacts": {
         "Artifact": adapted("alula_flyte.flyte2.artifacts:Artifact", "stands for a type in annotations"),
         "Card": _kept("artifacts:Card"),
@@ -285,6 +289,8 @@ MODULES: dict[str, Table] = {
         ),
         "PARQUET": adapted("alula_flyte.flyte2.models:PARQUET", "the same"),
     },
+    "flyte.io._dir": {"Dir": same("alula:Dir")},
+    "flyte.io._file": {"File": same("alula:File")},
     "flyte.migrate": {},
     "flyte.models": {
         "ActionID": adapted("typing:Any", "stands for ctx().action in annotations"),
