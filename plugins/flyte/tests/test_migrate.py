@@ -249,9 +249,10 @@ _SAMPLES: dict[str, tuple[str, str]] = {
     "what says where the server is": (
         """\
         import flyte
+        import flyte.storage
 
         flyte.init_from_config("config.yaml", root_dir=".", project="p")
-        flyte.init(endpoint="e", insecure=True)
+        flyte.init(endpoint="e", storage=flyte.storage.S3.auto())
         flyte.with_runcontext(mode="remote", name="n").run(f)
         flyte.with_runcontext(
             "local",

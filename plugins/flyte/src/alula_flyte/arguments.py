@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import libcst as cst
 from libcst.metadata import CodeRange
 
 from .bindings import Dotted
-from .own_names import NEEDLESS, accepted_arguments
+from .needless import refused_arguments
 from .plan import Meaning, Note, Plan
 
 
-def needless_arguments(plan: Plan, positions: Mapping[cst.CSTNode, CodeRange]) -> dict[cst.Call, list[cst.Arg]]:
+def needless_arguments(plan: Plan, calls: Iterable[cst.CSTNode]) -> dict[cst.Call, list[cst.Arg]]:
     """Return the calls from which arguments are taken out, with the arguments.
 
     Args:
         plan: What becomes of the names of a source.
-        positions: Where its nodes are.
+        calls: The nodes of the source.
     """
     found = {}
-    for call in positions:
-        if isinstance(call, cst.Call) and (meaning := meaning_of(call, plan)) and meaning.own in NEEDLESS:
-            accepted = (accepted_arguments(meaning.own) or frozenset()) - NEEDLESS[meaning.own]
-            if refused := [argument for argument in call.args if _is_refused(argument, accepted)]:
-                found[call] = refused
-    return found
+    for call in calls:
+        meaning = meaning_of(call, plan) if isinstance(call, cst.Call) else None
+        if isinstance(call, cst.Call) and meaning is not None:
+            found[call] = refused_arguments(call, meaning.own)
+    return {call: refused for call, refused in found.items() if refused}
 
 
 def meaning_of(call: cst.Call, plan: Plan) -> Meaning | None:
     """Return what is called, if it was a name of Flyte's and is Alula's now."""
     return plan.meanings.get(call.func) if isinstance(call.func, Dotted) else None
-
-
-def _is_refused(argument: cst.Arg, accepted: frozenset[str]) -> bool:
-    return not argument.star and (argument.keyword is None or argument.keyword.value not in accepted)
 
 
 def told(

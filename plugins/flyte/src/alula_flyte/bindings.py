@@ -38,6 +38,7 @@ class Reference:
         found: What it stands for.
         attribute: The attribute that is taken from what it stands for; empty for none.
         arguments: The names of the arguments that what it stands for, or that attribute, is called with.
+        call: The call of what it stands for, if it is called.
         is_base: Whether a class is derived from it.
         is_ambiguous: Whether it may stand for something else as well, because of an assignment or another import.
     """
@@ -47,6 +48,7 @@ class Reference:
     found: Found
     attribute: str = ""
     arguments: frozenset[str] = frozenset()
+    call: cst.Call | None = None
     is_base: bool = False
     is_ambiguous: bool = False
 
@@ -188,14 +190,15 @@ class _Finder:
         attribute = attributes[used] if used < len(attributes) else ""
         called = chain[used + 1 if attribute else used] if used < len(chain) else None
         outer = self.parents.get(called) if called else None
-        is_called = isinstance(outer, cst.Call) and outer.func is called
-        keywords = [argument.keyword for argument in outer.args] if isinstance(outer, cst.Call) and is_called else []
+        call = outer if isinstance(outer, cst.Call) and outer.func is called else None
+        keywords = [argument.keyword for argument in call.args] if call else []
         return Reference(
             chain,
             self._line(access.node),
             found,
             attribute=attribute,
             arguments=frozenset(keyword.value for keyword in keywords if keyword),
+            call=None if attribute else call,
             is_base=not attribute and self._is_base(outer),
         )
 

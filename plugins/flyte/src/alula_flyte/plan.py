@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import libcst as cst
 import msgspec
 
 from .bindings import Binding, Bindings, Dotted, Reference, Statement
 from .imports import Entry, entries_of
 from .lookup import Found
+from .needless import nodes_within, refused_arguments
 from .own_names import differs, home_of, lacks, name_in, root_of, shortest
 from .rows import Row
 
@@ -98,6 +100,7 @@ class Planner:
     def planned(self) -> Plan:
         """Return the plan; to be called once."""
         imported = self.bindings.imported
+        self._forget_needless([*imported, *self.bindings.starred])
         named = [binding for binding in imported if not self._is_module(binding)]
         modules = [binding for binding in imported if self._is_module(binding)]
         movable = [binding for binding in [*named, *self.bindings.starred] if self._is_movable(binding)]
@@ -112,6 +115,17 @@ class Planner:
         self._move_stars()
         self._make_changes()
         return self.plan
+
+    def _forget_needless(self, bindings: list[Binding]) -> None:
+        """Forget what is referred to in arguments that are taken out."""
+        gone: set[cst.CSTNode] = set()
+        for reference in (reference for binding in bindings for reference in binding.references):
+            row = reference.found.row
+            if reference.call and row and row.own:
+                refused = refused_arguments(reference.call, shortest(row.own))
+                gone.update(node for argument in refused for node in nodes_within(argument))
+        for binding in bindings:
+            binding.references = [one for one in binding.references if not gone.intersection(one.chain)]
 
     def _is_module(self, binding: Binding) -> bool:
         return binding.found.is_module or not binding.entry.name
