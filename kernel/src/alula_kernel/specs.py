@@ -161,6 +161,7 @@ class SecretSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         version: Version of the group; empty for the current one.
         variable: Environment variable that is set to its value; empty for none.
         mount: ``file`` if it is given as a file, ``env_var`` if it must not be, ``any`` if that does not matter.
+        optional: Whether the task runs without it if it is not there.
     """
 
     key: str = ""
@@ -168,6 +169,7 @@ class SecretSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str = ""
     variable: str = ""
     mount: str = "any"
+    optional: bool = False
 
 
 class ReuseSpec(msgspec.Struct, frozen=True, omit_defaults=True):

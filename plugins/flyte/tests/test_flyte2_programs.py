@@ -374,6 +374,27 @@ def test_tasks_beside_an_app_run(run: Callable[[str], str]) -> None:
     ]
 
 
+def test_secrets_that_are_not_there_are_not_needed(run: Callable[[str], str]) -> None:
+    out = run(
+        """
+        import os
+        import flyte
+
+        env = flyte.TaskEnvironment(
+            "secret", secrets=["first-key", flyte.Secret(key="second", group="g", as_env_var="SECOND")]
+        )
+        os.environ["SECOND"] = "told"
+
+        @env.task
+        def one() -> bool:
+            return os.getenv("FIRST_KEY") is None and os.environ["SECOND"] == "told"
+
+        print(flyte.run(one).outputs()[0])
+        """
+    )
+    assert out == "True\n"
+
+
 def test_token_batcher_counts_tokens(run: Callable[[str], str]) -> None:
     out = run(
         """

@@ -50,6 +50,7 @@ class Secret:
         env_var: Environment variable under which the task wants it.
         as_env_var: Another name of `env_var`.
         mount: Folder in which the task wants it as a file.
+        required: Whether a run is refused if it is not there; if not, the task runs without it.
 
     Raises:
         UsageError: It has neither key nor group, or cannot be given in that way.
@@ -64,6 +65,7 @@ class Secret:
     env_var: str | None = None
     as_env_var: str | None = None
     mount: Path | None = None
+    required: bool = True
 
     def __post_init__(self) -> None:
         if not self.key and not self.group:
@@ -99,6 +101,7 @@ class Secret:
             version=self.group_version or "",
             variable=self.variable,
             mount=self.wanted_as,
+            optional=not self.required,
         )
 
 
@@ -191,7 +194,8 @@ class Secrets:
             UsageError: A secret is missing; every missing one is named.
         """
         _check(self._app, self._wanted.values())
-        values = {spec: find_secret(self._app, _request(spec)) for spec in self._wanted.values()}
+        found = {spec: _find_wanted(self._app, spec) for spec in self._wanted.values()}
+        values = {spec: value for spec, value in found.items() if value is not None}
         variables = {spec.variable: _text(value) for spec, value in values.items() if spec.variable}
         files = {spec: value for spec, value in values.items() if spec.mount == "file"}
         with contextlib.ExitStack() as stack:
@@ -227,8 +231,23 @@ def find_secret(app: App, request: SecretRequest) -> bytes:
     Raises:
         UsageError: None has it, or one cannot be asked; the message says where it was looked for.
     """
-    providers = app.plugins.secret_providers()
-    for provider, source in providers:
+    value = _value_of(app, request)
+    if value is not None:
+        return value
+    places = [provider.place(request) for provider, _source in app.plugins.secret_providers()]
+    raise UsageError(
+        f"there is no secret {str(request)!r}",
+        hint=f"It was looked for in {', '.join(filter(None, places))}.",
+    )
+
+
+def _find_wanted(app: App, spec: SecretSpec) -> bytes | None:
+    """Return the value of a secret that a task asked for; None if it is optional and not there."""
+    return _value_of(app, _request(spec)) if spec.optional else find_secret(app, _request(spec))
+
+
+def _value_of(app: App, request: SecretRequest) -> bytes | None:
+    for provider, source in app.plugins.secret_providers():
         try:
             value = provider.get(request)
         except UsageError:
@@ -241,11 +260,7 @@ def find_secret(app: App, request: SecretRequest) -> bytes:
         if value is not None:
             remember(value)
             return value
-    places = [provider.place(request) for provider, _source in providers]
-    raise UsageError(
-        f"there is no secret {str(request)!r}",
-        hint=f"It was looked for in {', '.join(filter(None, places))}.",
-    )
+    return None
 
 
 def check_secrets(app: App, spec: EntitySpec, executor: str) -> None:
@@ -281,7 +296,7 @@ def _check(app: App, wanted: Any, task: str = "") -> None:
     problems = []
     for spec in wanted:
         try:
-            find_secret(app, _request(spec))
+            _find_wanted(app, spec)
         except UsageError as problem:
             problems.append(problem)
     if problems:

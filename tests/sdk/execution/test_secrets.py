@@ -499,3 +499,20 @@ def test_results_of_traced_functions_with_a_value_are_refused(secret: str) -> No
     assert run.error is not None
     assert "holds the value of a secret" in run.error.message
     assert secret not in repr(run.actions)
+
+
+def test_a_task_runs_without_an_optional_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOKEN_OF_MINE", raising=False)
+    env = TaskEnvironment(
+        "optional",
+        secrets=[
+            Secret("no-such-thing", as_env_var="TOKEN_OF_MINE", required=False),
+            Secret(group="database", key="password", required=False),
+        ],
+    )
+
+    @env.task
+    def given() -> tuple[bool, int]:
+        return "TOKEN_OF_MINE" in os.environ, len(os.environ["DATABASE_PASSWORD"])
+
+    assert given() == (False, len(secret))

@@ -8,10 +8,16 @@ from typing import Any
 
 import alula
 
+from .secrets import not_required
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskEnvironment(alula.TaskEnvironment):
     """An environment as `alula.TaskEnvironment`, with Flyte's additions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "secrets", not_required(self.secrets))
 
     def task(self, _func: Callable[..., Any] | None = None, **settings: Any) -> Any:
         """Turn a function into a task of this environment; parameters without annotation are pickled."""

@@ -105,7 +105,9 @@ MODULES: dict[str, Table] = {
         "Resources": same("alula:Resources"),
         "RetryStrategy": same("alula:RetryStrategy"),
         "ReusePolicy": same("alula:ReusePolicy"),
-        "Secret": same("alula:Secret"),
+        "Secret": adapted(
+            "alula_flyte.flyte2.secrets:Secret", "a run goes on without a secret that is not there", own="alula:Secret"
+        ),
         "SecretRequest": adapted("typing:Any", "stands for secrets in annotations"),
         "TPU": adapted("alula_flyte.flyte2.devices:TPU", "gives the text that Resources takes"),
         "TaskEnvironment": adapted(
