@@ -341,7 +341,10 @@ def test_what_is_left_is_told(source: str, line: int, expected: str) -> None:
 def test_notes_tell_what_differs() -> None:
     done = _rewritten("from flytekit import task\n\ntask(retries=2)\n")
     told = [(note.line, note.text.partition(":")[0]) for note in done.notes]
-    assert told == [(1, "flytekit.task is alula.task now"), (3, "retry_on=(RecoverableError,) was added")]
+    assert told == [
+        (1, "flytekit.task is alula.task now, without what is adapted"),
+        (3, "retry_on=(RecoverableError,) was added"),
+    ]
     assert done.names == {"flytekit.task"}
 
 
@@ -371,7 +374,7 @@ def test_the_command_shows_a_diff(write: Write, tmp_path: Path, monkeypatch: pyt
     done = _run("a.py")
     assert done.return_value == 0
     assert done.stdout == "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-from flytekit import task\n+from alula import task\n"
-    assert done.stderr.startswith("1 of 1 files to rewrite; 1 names of Flyte's in them become Alula's\n")
+    assert done.stderr.startswith("1 of 1 files to rewrite; names of Flyte's that become Alula's: 1\n")
     assert path.read_text() == "from flytekit import task\n"
     assert _run("a.py", "--check").return_value == 1
 

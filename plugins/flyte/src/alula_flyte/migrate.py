@@ -157,7 +157,7 @@ def _lines(migration: Migration, written: bool) -> Iterator[str]:
     changed = migration.changed
     names = {name for path in changed for name in migration.rewritten[path].names}
     verb = "rewritten" if written else "to rewrite"
-    yield f"{len(changed)} of {migration.files_read} files {verb}; {len(names)} names of Flyte's in them become Alula's"
+    yield f"{len(changed)} of {migration.files_read} files {verb}; names of Flyte's that become Alula's: {len(names)}"
     notes = [(path, note) for path, one in migration.rewritten.items() for note in one.notes]
     left = [(path, note) for path, one in migration.rewritten.items() for note in one.left]
     if notes:

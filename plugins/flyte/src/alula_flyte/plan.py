@@ -276,7 +276,7 @@ class Planner:
         row = _row(found)
         self.plan.renamed.add(found.name)
         if row.status == "adapted" and row.note:
-            self.plan.notes.add(Note(line, f"{found.name} is {_written(row)} now: {row.note}"))
+            self.plan.notes.add(Note(line, f"{found.name} is {_written(row)} now, without what is adapted: {row.note}"))
 
     def _leave(self, binding: Binding) -> None:
         lines = {binding.line, *(reference.line for reference in binding.references)}
