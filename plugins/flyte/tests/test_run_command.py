@@ -37,14 +37,20 @@ def program(write: Callable[[str, str], Path]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "printed"),
     [
-        (["prog.py", "wf", "--count", "3"], "(3, '3 in here')"),
-        (["prog.py", "wf", "--count", "3", "--loud", "--the_place", "Rome"], "(3, '3 IN ROME')"),
-        (["--env", "WORD=now", "prog.py", "wf", "--count=1"], "(1, '1 in here now')"),
-        (["prog.py", "wf", "--inputs-file", "inputs.yaml"], "(7, '7 in there')"),
-        (["--inputs-file", "inputs.yaml", "prog.py", "wf", "--count", "8"], "(8, '8 in there')"),
+        (["prog.py", "wf", "--count", "3"], "DefaultNamedTupleOutput(o0=3, o1='3 in here')"),
+        (
+            ["prog.py", "wf", "--count", "3", "--loud", "--the_place", "Rome"],
+            "DefaultNamedTupleOutput(o0=3, o1='3 IN ROME')",
+        ),
+        (["--env", "WORD=now", "prog.py", "wf", "--count=1"], "DefaultNamedTupleOutput(o0=1, o1='1 in here now')"),
+        (["prog.py", "wf", "--inputs-file", "inputs.yaml"], "DefaultNamedTupleOutput(o0=7, o1='7 in there')"),
+        (
+            ["--inputs-file", "inputs.yaml", "prog.py", "wf", "--count", "8"],
+            "DefaultNamedTupleOutput(o0=8, o1='8 in there')",
+        ),
         (
             ["-p", "shop", "-d", "staging", "--overwrite-cache", "--tags", "a", "prog.py", "wf", "--count", "2"],
-            "(2, '2 in here')",
+            "DefaultNamedTupleOutput(o0=2, o1='2 in here')",
         ),
     ],
 )
@@ -55,7 +61,9 @@ def test_it_runs_and_prints_as_there(alula: Alula, arguments: list[str], printed
 
 def test_local_runs_of_the_second_generation_say_so_at_the_end(alula: Alula) -> None:
     answer = alula("flyte", "run", "--local", "prog.py", "wf", "--count", "3")
-    assert (answer.code, answer.out) == (0, "(3, '3 in here')\nCompleted Local Run\n"), answer.err
+    assert (answer.code, answer.out) == (0, "DefaultNamedTupleOutput(o0=3, o1='3 in here')\nCompleted Local Run\n"), (
+        answer.err
+    )
 
 
 def test_options_for_clusters_are_ignored_with_a_note(alula: Alula) -> None:
@@ -96,7 +104,7 @@ def test_help_of_the_program(alula: Alula) -> None:
 def test_the_tables_can_be_read(alula: Alula) -> None:
     answer = alula("flyte", "names", "flytekit")
     assert answer.code == 0
-    assert "same -> alula.workflow" in answer.out
+    assert "same -> alula.conditional" in answer.out
     unknown = alula("flyte", "names", "flytekitt")
     assert unknown.code == 2
     assert "flytekit" in unknown.err

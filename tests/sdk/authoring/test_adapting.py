@@ -80,3 +80,15 @@ def test_several_outputs_without_names_may_have_a_class() -> None:
 
     both.output_class = through.output_class = lambda names: collections.namedtuple("Pair", names)
     assert repr(both(x=1)) == repr(through(x=1)) == "Pair(o0=1, o1='b')"
+
+
+def test_what_has_no_annotation_fits_what_is_pickled() -> None:
+    @alula.task(pickle_untyped=True)
+    def same(thing) -> alula.Pickle:  # type: ignore[no-untyped-def, type-arg]
+        return thing
+
+    @alula.workflow
+    def twice(thing: alula.Pickle) -> alula.Pickle:  # type: ignore[type-arg]
+        return same(same(thing))
+
+    assert twice({1, 2}) == {1, 2}

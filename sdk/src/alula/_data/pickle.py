@@ -120,7 +120,7 @@ class PickleTransformer(TypeTransformer):
 
 
 def _qualified(inner: Any) -> str:
-    if inner is Any or isinstance(inner, TypeVar):
+    if inner is Any or inner is object or isinstance(inner, TypeVar):
         return "Pickle"
     module, name = getattr(inner, "__module__", ""), getattr(inner, "__qualname__", str(inner))
     return name if module in {"", "builtins"} else f"{module}.{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from alula.errors import UsageError
 
@@ -37,6 +38,11 @@ class Notification:
             raise UsageError(f"phase {wrong[0]!r} of a notification is not one in which runs end")
         self.phases = list(phases)
         self.recipients_email = list(recipients_email)
+
+    def spec(self) -> dict[str, Any]:
+        """Return what a launch plan's spec holds of it."""
+        phases = [WorkflowExecutionPhase.enum_to_string(phase).lower() for phase in self.phases]
+        return {"kind": type(self).__name__.lower(), "phases": phases, "recipients": list(self.recipients_email)}
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)

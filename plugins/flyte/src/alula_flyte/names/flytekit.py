@@ -25,9 +25,11 @@ _CORE: Table = {
         own="alula:task",
     ),
     "dynamic": _adapter("tasks:dynamic", "only recoverable exceptions are retried", own="alula:dynamic"),
-    "eager": _adapter("eager:eager", "an async task in which every entity that is called is awaited"),
+    "eager": _adapter(
+        "eager:eager", "an async task; plain entities give a coroutine if the function awaits one, else their outputs"
+    ),
     "workflow": _adapter("workflows:workflow", "several outputs without names are o0 and so on", own="alula:workflow"),
-    "map_task": same("alula:map_task"),
+    "map_task": _adapter("maps:map_task", "takes metadata for each item's task", own="alula:map_task"),
     "conditional": same("alula:conditional"),
     "create_node": same("alula:create_node"),
     "reference_task": same("alula:reference_task"),

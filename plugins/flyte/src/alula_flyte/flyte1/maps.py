@@ -1,0 +1,31 @@
+"""``flytekit.map_task``."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import alula
+
+
+def map_task(target: Any, concurrency: int | None = None, *settings: Any, metadata: Any = None, **named: Any) -> Any:
+    """Do what `alula.map_task` does, and take settings of each item's task.
+
+    Args:
+        target: What is run for each item.
+        concurrency: Most items at once; None for the run's own limit, 0 for no limit.
+        settings: More settings by position, as `alula.map_task` takes them.
+        metadata: A `TaskMetadata`: its ``retries``, ``timeout`` and ``interruptible`` replace those of the task.
+        named: More settings by name.
+    """
+    if metadata is not None:
+        wanted = {"retries": metadata.retries, "timeout": metadata.timeout, "interruptible": metadata.interruptible}
+        given = {name: value for name, value in wanted.items() if value}
+        if isinstance(target, functools.partial):
+            changed: Any = target.func
+            target = functools.partial(changed.override(**given), *target.args, **target.keywords)
+        else:
+            target = target.override(**given)
+    if named.get("min_success_ratio", 1.0) is None:
+        del named["min_success_ratio"]
+    return alula.map_task(target, concurrency, *settings, **named)
