@@ -80,13 +80,14 @@ def test_runs_can_be_awaited(run: Callable[[str], str]) -> None:
             run = await flyte.run.aio(hello, name="you")
             await run.wait.aio()
             print(await run.outputs.aio())
+            print(flyte.run(hello, "in a loop").outputs()[0])
             other = await flyte.with_runcontext(mode="local", env_vars={"A": "b"}, labels={"l": "m"}).run.aio(hello, "me")
             print(other.outputs()[0])
 
         asyncio.run(main())
         """
     )
-    assert out.splitlines() == ['ActionOutputs(o0="hello you")', "hello me"]
+    assert out.splitlines() == ['ActionOutputs(o0="hello you")', "hello in a loop", "hello me"]
 
 
 def test_failure_is_raised_except_in_mode_remote(run: Callable[[str], str]) -> None:
@@ -477,6 +478,8 @@ def test_spawned_processes_of_a_program_know_its_names(run: Callable[[str], str]
         ("from flyte import nothing_of_the_kind", "alula-flyte does not know flyte.nothing_of_the_kind; "),
         ("import flyte.connectors", "Alula has no flyte.connectors: "),
         ("import flyteplugins.wandb", "Alula has no flyteplugins.wandb: "),
+        ("from flyte.remote import Run\nRun.get('x')", "Alula has no flyte.remote.Run.get and listall: "),
+        ("import asyncio, flyte.remote as r\nasyncio.run(r.Run.listall.aio())", "`alula runs` shows earlier runs"),
         ("import flyte\nflyte.with_runcontext(mode='far')", "unknown mode of a run 'far'"),
         ("import flyte\nflyte.with_runcontext(nam='far')", "unknown option of a run 'nam'"),
     ],

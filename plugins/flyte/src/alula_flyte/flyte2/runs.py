@@ -35,6 +35,15 @@ class ActionOutputs(tuple[Any, ...]):
         return f"ActionOutputs({', '.join(shown)})"
 
 
+def _ask_for_earlier_runs(*_which: Any, **_filters: Any) -> Any:
+    """Refuse to return earlier runs.
+
+    Raises:
+        NotImplementedError: Always.
+    """
+    raise NotImplementedError("Alula has no flyte.remote.Run.get and listall: `alula runs` shows earlier runs")
+
+
 class Run:
     """A run that has ended.
 
@@ -118,6 +127,8 @@ class Run:
     def _get_debug_url(self) -> None:
         """Return that there is no debugger to look at."""
 
+    get = WithAio(_ask_for_earlier_runs)
+    listall = WithAio(_ask_for_earlier_runs)
     wait = WithAio(_wait)
     outputs = WithAio(_outputs)
     show_logs = WithAio(_show_logs)
