@@ -338,6 +338,11 @@ def test_what_is_left_is_told(source: str, line: int, expected: str) -> None:
     assert line in {note.line for note in left}
 
 
+def test_what_python_warns_of_does_not_matter() -> None:
+    source = b"from flytekit import task\n\nx: '\\d' = '\\d'\n"
+    assert rewrite(source).code == source.replace(b"flytekit", b"alula")
+
+
 def test_notes_tell_what_differs() -> None:
     done = _rewritten("from flytekit import task\n\ntask(retries=2)\n")
     told = [(note.line, note.text.partition(":")[0]) for note in done.notes]

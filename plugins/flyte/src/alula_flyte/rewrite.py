@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -53,15 +54,17 @@ def rewrite(code: bytes, bound: Iterable[str] = ()) -> Rewritten:
         ValueError: It cannot be decoded, or nothing good came out.
         RecursionError: It is nested too deeply.
     """
-    unbound = unbound_names(code)
-    keep = {*bound, *_exported(code)}
-    while True:
-        result = _rewritten(code, keep)
-        # A name whose uses could not all be found stays bound.
-        lost = unbound_names(result.code) - unbound - keep
-        if not lost:
-            return result
-        keep |= lost
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Python has to say about the source is not asked for here
+        unbound = unbound_names(code)
+        keep = {*bound, *_exported(code)}
+        while True:
+            result = _rewritten(code, keep)
+            # A name whose uses could not all be found stays bound.
+            lost = unbound_names(result.code) - unbound - keep
+            if not lost:
+                return result
+            keep |= lost
 
 
 def _exported(code: bytes) -> set[str]:
