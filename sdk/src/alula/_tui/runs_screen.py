@@ -55,6 +55,7 @@ class RunsScreen(Screen[None]):
         self._status = ""
         self._text = ""
         self._rows: dict[str, tuple[Text, ...]] = {}
+        self._widths: list[int] = []
         self._records: list[RunRecord] = []
         self._problem = ""
         self._watch = Watch(store, self._read, self._show, self._show_time, self._tell)
@@ -67,10 +68,7 @@ class RunsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to watch the store."""
-        table = self._table
-        for column in _COLUMNS:
-            table.add_column(column.upper(), key=column)
-        table.focus()
+        self._table.focus()
         self.run_worker(self._watch.run(), group="watch")
 
     @property
@@ -100,21 +98,25 @@ class RunsScreen(Screen[None]):
     def _show_rows(self) -> None:
         rows = {record.name: _row(record) for record in self._records}
         table = self._table
-        if list(rows) == list(self._rows):
+        # Widths are given, because a table that finds out itself may have drawn its rows before, and leaves them so.
+        widths = [max(len(name), *(row[at].cell_len for row in rows.values()), 0) for at, name in enumerate(_COLUMNS)]
+        if list(rows) == list(self._rows) and widths == self._widths:
             for name, row in rows.items():
                 for column, cell, before in zip(_COLUMNS, row, self._rows[name], strict=True):
                     if cell != before:
-                        table.update_cell(name, column, cell, update_width=True)
+                        table.update_cell(name, column, cell)
         else:
             names, at = list(self._rows), table.cursor_row
             # On the first row the cursor stays with the newest run, else with its run.
             kept = names[at] if 0 < at < len(names) else ""
-            table.clear()
+            table.clear(columns=True)
+            for column, width in zip(_COLUMNS, widths, strict=True):
+                table.add_column(column.upper(), width=width, key=column)
             for name, row in rows.items():
                 table.add_row(*row, key=name)
             if kept in rows:
                 table.move_cursor(row=list(rows).index(kept))
-        self._rows = rows
+        self._rows, self._widths = rows, widths
 
     def _show_time(self) -> None:
         """Show how long what runs has taken since."""
