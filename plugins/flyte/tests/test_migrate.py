@@ -230,6 +230,14 @@ _SAMPLES: dict[str, tuple[str, str]] = {
         "from flytekit import task\n\ntask(retries=0), task(retries=1, retry_on=(OSError,))\n",
         "from alula import task\n\ntask(retries=0), task(retries=1, retry_on=(OSError,))\n",
     ),
+    "retries of partials": (
+        "import flytekit\n\nslow = partial(flytekit.task, retries=3)\n",
+        "import alula\n\nslow = partial(alula.task, retries=3, retry_on=(alula.RecoverableError,))\n",
+    ),
+    "another kind of thing": (
+        "from flytekit import FlyteContextManager\n\nFlyteContextManager.current_context()\n",
+        "from flytekit import FlyteContextManager\n\nFlyteContextManager.current_context()\n",
+    ),
     "a recoverable error that is taken": (
         """\
         from flytekit import task

@@ -139,6 +139,9 @@ class Planner:
         row = _row(binding.found)
         if not all(self._is_served(reference) for reference in binding.references):
             return False
+        if differs(row, is_base=False):
+            self.plan.left.add(Note(binding.line, _anew(binding.found, row)))
+            return False
         if "." in row.own.partition(":")[2] and self._must_keep(binding):
             self.plan.left.add(Note(binding.line, f"{binding.found.name} is {_written(row)}, which cannot be imported"))
             return False
@@ -264,9 +267,7 @@ class Planner:
         """Tell whether Alula's object has what a reference needs, and say what it lacks."""
         row = _row(reference.found)
         if differs(row, is_base=reference.is_base):
-            what = "a subclass of" if reference.is_base else "what uses"
-            text = f"{what} {reference.found.name} must be written anew for {_written(row)}"
-            self.plan.left.add(Note(reference.line, f"{text}: {row.note}" if row.note else text))
+            self.plan.left.add(Note(reference.line, _anew(reference.found, row, is_base=reference.is_base)))
             return False
         wanting = lacks(row, reference.attribute, reference.arguments)
         self.plan.left |= {Note(reference.line, f"{text}; {reference.found.name} does") for text in wanting}
@@ -310,6 +311,12 @@ def _imported_home(home: str, local: str) -> Entry:
     if not module:
         return Entry(home, "", "" if local == home else local)
     return Entry(module, name, "" if local == name else local)
+
+
+def _anew(found: Found, row: Row, *, is_base: bool = False) -> str:
+    what = "a subclass of" if is_base else "what uses"
+    text = f"{what} {found.name} must be written anew for {_written(row)}"
+    return f"{text}: {row.note}" if row.note else text
 
 
 def _why(found: Found) -> str:

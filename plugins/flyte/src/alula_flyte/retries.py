@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 from libcst.metadata import CodeRange
 
 from .arguments import meaning_of
-from .bindings import Statement
+from .bindings import Dotted, Statement
 from .imports import Entry
 from .plan import Meaning, Note, Plan
 
@@ -49,7 +50,7 @@ def retries_of(plan: Plan, owners: Mapping[str, set[str]], positions: Mapping[cs
     is_first_generation = any(meaning.name.startswith("flytekit.") for meaning in plan.meanings.values())
     for call in (node for node in positions if isinstance(node, cst.Call)):
         line = positions[call].start.line
-        meaning = meaning_of(call, plan)
+        meaning = meaning_of(call, plan) or _partial_of(call, plan)
         if meaning is not None and meaning.name.startswith("flytekit") and _short(meaning) in _DECORATORS:
             if any(argument.star == "**" for argument in call.args):
                 result.left.add(Note(line, f"the arguments may have {_BY_HAND}"))
@@ -64,6 +65,13 @@ def retries_of(plan: Plan, owners: Mapping[str, set[str]], positions: Mapping[cs
         elif _has_retries(call) and is_first_generation and _sets_retries(call, meaning):
             result.left.add(Note(line, _BY_HAND))
     return result
+
+
+def _partial_of(call: cst.Call, plan: Plan) -> Meaning | None:
+    """Return what ``task`` stands for in ``partial(task, retries=3)``."""
+    is_partial = (get_full_name_for_node(call.func) or "").rpartition(".")[2] == "partial"
+    first = call.args[0].value if is_partial and call.args else None
+    return plan.meanings.get(first) if isinstance(first, Dotted) else None
 
 
 def _short(meaning: Meaning) -> str:
