@@ -176,6 +176,7 @@ def test_maps_are_cut_to_the_shortest_and_give_exceptions(run: Callable[[str], s
 def test_untyped_and_unknown_values_are_pickled(run: Callable[[str], str]) -> None:
     out = run(
         """
+        from typing import NamedTuple
         import flyte
 
         env = flyte.TaskEnvironment(name="pickles")
@@ -188,6 +189,14 @@ def test_untyped_and_unknown_values_are_pickled(run: Callable[[str], str]) -> No
         def make(x: int) -> Point:
             return Point(x)
 
+        class Both(NamedTuple):
+            first: int
+            second: str
+
+        @env.task
+        def both(x: int) -> Both:
+            return Both(x, "b")
+
         @env.task
         def read(point, factor: int = 2) -> int:
             return point.x * factor
@@ -197,9 +206,11 @@ def test_untyped_and_unknown_values_are_pickled(run: Callable[[str], str]) -> No
             return read(make(x))
 
         print(flyte.run(main, 4).outputs()[0])
+        outputs = flyte.run(both, 1).outputs()
+        print(outputs.named_outputs, outputs.first, outputs.o1, outputs)
         """
     )
-    assert out == "8\n"
+    assert out == "8\n{'first': 1, 'second': 'b'} 1 b ActionOutputs(first=1, second=\"b\")\n"
 
 
 def test_context_reports_files_and_checkpoints(run: Callable[[str], str]) -> None:

@@ -17,14 +17,14 @@ _MODES = ("local", "remote", "hybrid")
 
 
 class ActionOutputs(tuple[Any, ...]):
-    """The outputs of a run, in order; by name in `named_outputs` and as attributes."""
+    """The outputs of a run, in order; by name in `named_outputs`, and as attributes, also as ``o0``, ``o1`` and so on."""
 
     named_outputs: dict[str, Any]
 
     def __new__(cls, named_outputs: Mapping[str, Any]) -> ActionOutputs:
         made = super().__new__(cls, named_outputs.values())
         made.named_outputs = dict(named_outputs)
-        made.__dict__.update(named_outputs)
+        made.__dict__.update({f"o{number}": value for number, value in enumerate(made)}, **named_outputs)
         return made
 
     def __repr__(self) -> str:

@@ -283,9 +283,12 @@ MODULES: dict[str, Table] = {
     },
     "flyte.io": {
         "DataFrame": same("alula:DataFrame"),
-        "Dir": same("alula:Dir"),
+        "Dir": adapted(
+            "alula:Dir",
+            "walk(recursive=False) gives the files of the folder itself alone; the hash is that of the content",
+        ),
         "EmptyDir": adapted("alula:Dir.empty", "makes an empty directory", own="alula:Dir"),
-        "File": same("alula:File"),
+        "File": adapted("alula:File", "the hash is that of the content, if none is given"),
         "HashFunction": adapted(
             "alula_flyte.flyte2.hashing:HashFunction", "is a HashMethod with from_fn", own="alula:HashMethod"
         ),
