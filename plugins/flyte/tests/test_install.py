@@ -56,9 +56,9 @@ def test_a_program_may_ask_for_it_itself(python: Python, write: Write) -> None:
     write(
         "prog.py",
         "import alula_flyte\n\nalula_flyte.install()\nalula_flyte.install()\n" + "import flytekit\n\n"
-        "print(flytekit.workflow.__module__, alula_flyte.installed())\n",
+        "print(flytekit.conditional.__module__, alula_flyte.installed())\n",
     )
-    assert python("prog.py").out == "alula._workflow True\n"
+    assert python("prog.py").out == "alula._conditional True\n"
 
 
 def test_without_asking_it_is_as_before(python: Python, alula: Python, write: Write) -> None:

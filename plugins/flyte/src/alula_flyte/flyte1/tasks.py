@@ -19,6 +19,7 @@ def task(
     task_config: Any = None,
     *settings: Any,
     resources: alula.Resources | None = None,
+    container_image: Any = None,
     **named: Any,
 ) -> Any:
     """Do what `alula.task` does, but retry after recoverable exceptions only.
@@ -27,6 +28,8 @@ def task(
         task_config: Config of a plugin. One that nobody knows is ignored: the function runs as it is.
         settings: More settings by position, as `alula.task` takes them.
         resources: A single value is a request without a limit.
+        container_image: Kept with the task, and not used: Flyte's local runs use the Python that is there. What it installs are
+            Flyte's packages, with which Alula's workers can do nothing.
         named: Settings, as `alula.task` takes them.
 
     Returns:
@@ -48,6 +51,7 @@ def task(
     def named_outputs(function: Callable[..., Any]) -> Any:
         made = decorate(function, task_config, *settings, **named)
         made.output_class = default_named_tuple
+        made.container_image = container_image
         return made
 
     return named_outputs if _task_function is None else named_outputs(_task_function)

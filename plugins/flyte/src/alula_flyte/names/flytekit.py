@@ -21,7 +21,7 @@ def _adapter(target: str, how: str, own: str = "") -> Row:
 _CORE: Table = {
     "task": _adapter(
         "tasks:task",
-        "only recoverable exceptions are retried; several outputs have names; a single value in resources is no limit; an unknown task_config is ignored",
+        "only recoverable exceptions are retried; several outputs have names; container_image is not used; a single value in resources is no limit; an unknown task_config is ignored",
         own="alula:task",
     ),
     "dynamic": _adapter("tasks:dynamic", "only recoverable exceptions are retried", own="alula:dynamic"),
@@ -133,7 +133,7 @@ _CORE: Table = {
     "DeckField": same("alula:DeckField"),
     "FlyteFile": same("alula:File"),
     "FlyteDirectory": same("alula:Directory"),
-    "StructuredDataset": same("alula:StructuredDataset"),
+    "StructuredDataset": _adapter("structured:StructuredDataset", "mashumaro knows it", own="alula:StructuredDataset"),
     "FlyteError": _adapter("errors:FlyteError", "the same fields", own="alula:WorkflowError"),
     "StructuredDatasetTransformerEngine": _adapter(
         "datasets:StructuredDatasetTransformerEngine",
