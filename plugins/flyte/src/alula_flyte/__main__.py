@@ -6,8 +6,6 @@ import os
 import runpy
 import sys
 
-import click
-
 from . import program
 from .finder import install
 
@@ -20,7 +18,7 @@ def main() -> int:
     is_module = arguments[:1] == ["-m"]
     rest = arguments[1:] if is_module else arguments
     if not rest or arguments[0] in {"-h", "--help"}:
-        click.echo(_USAGE, err=not rest)
+        (sys.stdout if rest else sys.stderr).write(f"{_USAGE}\n")
         return 0 if rest else 2
     install()
     sys.argv = rest
@@ -29,7 +27,7 @@ def main() -> int:
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
         return 0
     if not os.path.exists(rest[0]):
-        click.echo(f"error: there is no file {rest[0]}\n{_USAGE}", err=True)
+        sys.stderr.write(f"error: there is no file {rest[0]}\n{_USAGE}\n")
         return 2
     script = os.path.abspath(rest[0])
     sys.path[0] = os.path.dirname(script)

@@ -8,8 +8,6 @@ from typing import Any
 
 import alula
 
-from .secrets import not_required
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskEnvironment(alula.TaskEnvironment):
@@ -17,7 +15,10 @@ class TaskEnvironment(alula.TaskEnvironment):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "secrets", not_required(self.secrets))
+        if self.secrets is not None:
+            from .secrets import not_required  # most programs have none, and start without what it needs
+
+            object.__setattr__(self, "secrets", not_required(self.secrets))
 
     def task(self, _func: Callable[..., Any] | None = None, **settings: Any) -> Any:
         """Turn a function into a task of this environment; parameters without annotation are pickled."""
