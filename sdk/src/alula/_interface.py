@@ -64,7 +64,8 @@ class PythonInterface(msgspec.Struct, frozen=True):
             if not self.outputs:
                 return {}
             return {next(iter(self.outputs)): result}
-        if len(self.outputs) == 1 and not isinstance(result, self.output_tuple):  # one named output, returned bare
+        alone = type(result) is tuple and len(result) == 1
+        if len(self.outputs) == 1 and not alone and not isinstance(result, self.output_tuple):  # returned bare
             return {next(iter(self.outputs)): result}
         if not isinstance(result, (tuple, list)) or len(result) != len(self.outputs):
             found = f"{len(result)} values" if isinstance(result, (tuple, list)) else type(result).__qualname__

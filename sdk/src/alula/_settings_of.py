@@ -26,6 +26,7 @@ class TaskMetadata:
     deprecated: str = ""
     retries: Any = 0
     timeout: Any = None
+    pod_template_name: str | None = None
 
 
 def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:

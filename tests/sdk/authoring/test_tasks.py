@@ -27,6 +27,24 @@ from alula import (
 from alula_kernel.types import display
 
 
+class Total(NamedTuple):
+    total: int
+
+
+@task
+def total_in_a_tuple(x: int) -> Total:
+    return (x,)  # type: ignore[return-value]
+
+
+@task
+def total_alone(x: int) -> Total:
+    return x  # type: ignore[return-value]
+
+
+def test_one_named_output_may_be_returned_in_a_tuple_or_bare():
+    assert total_in_a_tuple(x=3) == total_alone(x=3) == Total(3)
+
+
 @task
 def double(x: int) -> int:
     return 2 * x
@@ -188,7 +206,7 @@ def _nothing() -> None: ...
 
 
 def test_a_near_setting_is_suggested() -> None:
-    with pytest.raises(errors.UnknownNameError, match="Did you mean 'retries'"):
+    with pytest.raises(errors.UnknownNameError, match=r"Did you mean .*'retries'"):
         task(retry=3)
 
 
