@@ -79,6 +79,8 @@ def test_runs_can_be_awaited(run: Callable[[str], str]) -> None:
             await flyte.init.aio()
             run = await flyte.run.aio(hello, name="you")
             await run.wait.aio()
+            await run.action.wait(quiet=True)
+            assert (run.action.run_name, run.action.phase, run.action.done()) == (run.name, run.phase, True)
             print(await run.outputs.aio())
             print(flyte.run(hello, "in a loop").outputs()[0])
             other = await flyte.with_runcontext(mode="local", env_vars={"A": "b"}, labels={"l": "m"}).run.aio(hello, "me")

@@ -80,9 +80,9 @@ class Run:
         return self._run.result
 
     @property
-    def action(self) -> Run:
-        """The run itself, for its first action."""
-        return self
+    def action(self) -> RootAction:
+        """Its first action."""
+        return RootAction(self)
 
     def done(self) -> bool:
         """Tell whether it has ended: it has."""
@@ -145,6 +145,26 @@ class Run:
         yield "name", self.name
         yield "phase", self.phase.value
         yield "url", self.url
+
+
+class RootAction:
+    """The first action of a run.
+
+    Args:
+        run: The run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run_name = run.name
+        self.name = "a0"
+        self.phase = run.phase
+
+    def done(self) -> bool:
+        """Tell whether it has ended: it has."""
+        return True
+
+    async def wait(self, *_how: Any, **_options: Any) -> None:
+        """Return at once."""
 
 
 class Runner:
