@@ -37,7 +37,14 @@ from sybil.parsers.myst.lexers import DirectiveLexer
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("README.md", "kernel/README.md", "sdk/README.md", "plugins/duckdb/README.md", "plugins/flyte/README.md", "docs/**/*.md")
+    for pattern in (
+        "README.md",
+        "kernel/README.md",
+        "sdk/README.md",
+        "plugins/duckdb/README.md",
+        "plugins/flyte/README.md",
+        "docs/**/*.md",
+    )
     for path in ROOT.glob(pattern)
     if "_build" not in path.parts
 )

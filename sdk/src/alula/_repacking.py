@@ -19,12 +19,14 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 import msgspec
 
 from alula_kernel.errors import UsageError
+
+from ._settings import Settings
 
 _OURS = {"alula-kernel": "alula_kernel", "alula": "alula"}
 _NOT_PACKED = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
@@ -55,7 +57,7 @@ def running_alula() -> RunningAlula:
         UsageError: It is not installed as a distribution.
     """
     digest = hashlib.sha256()
-    for name, package in _OURS.items():
+    for name, package in _ours_by_name().items():
         found = _ours(name)
         source = _source_folder(found, package)
         record = str(source) if source is not None else found.read_text("RECORD") or ""
@@ -79,7 +81,7 @@ def wheels(running: RunningAlula, folder: Path) -> list[Path]:
         building = folder.with_name(f"{folder.name}.{os.getpid()}-{os.urandom(4).hex()}")
         building.mkdir(parents=True)
         try:
-            for name, package in _OURS.items():
+            for name, package in _ours_by_name().items():
                 _pack_ours(_ours(name), package, building)
             for found in _needed():
                 _pack(found, building)
@@ -89,7 +91,19 @@ def wheels(running: RunningAlula, folder: Path) -> list[Path]:
                 raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return [next(folder.glob(f"{_escaped(name)}-*.whl")) for name in _OURS]
+    return [next(folder.glob(f"{_escaped(name)}-*.whl")) for name in _ours_by_name()]
+
+
+def _ours_by_name() -> dict[str, str]:
+    """Return the package of each distribution that every process of a run needs: Alula's, and of what it imports first."""
+    found = dict(_OURS)
+    tops = {module.partition(".")[0] for module in Settings.from_environment().preload}
+    if tops:
+        owners = packages_distributions()  # without editable ones
+        for top in sorted(tops):
+            name = owners.get(top, [top])[0]
+            found[re.sub(r"[-_.]+", "-", name).lower()] = top
+    return found
 
 
 def _ours(name: str) -> Distribution:
@@ -104,8 +118,8 @@ def _ours(name: str) -> Distribution:
 
 def _needed() -> Iterator[Distribution]:
     """Yield what Alula needs, and what that needs, as far as it is installed."""
-    waiting = list(_OURS)
-    seen = set(_OURS)
+    waiting = list(_ours_by_name())
+    seen = set(waiting)
     while waiting:
         for requirement in distribution(waiting.pop()).requires or ():
             match = _NAME.match(requirement)
