@@ -80,6 +80,16 @@ def test_where_it_was_asked_for_the_real_package_is_hidden(python: Python, write
     assert python("-m", "alula_flyte", "prog.py", "5", PYTHONPATH="real").out == "25\n"
 
 
+def test_a_namespace_that_python_makes_when_it_starts_is_no_obstacle(python: Python, write: Write) -> None:
+    """As the real plugins do, with a line of a ``.pth`` file; `sitecustomize` runs as early."""
+    write("prog.py", PROGRAM)
+    write("real/flytekitplugins/deck/__init__.py", "")
+    write("real/sitecustomize.py", "import flytekitplugins\n")
+    assert python("-m", "alula_flyte", "prog.py", "5", PYTHONPATH="real") == (0, "25\n", "")
+    write("real/sitecustomize.py", "import flytekitplugins.deck\n")
+    assert "flytekitplugins is imported already" in python("-m", "alula_flyte", "prog.py", "5", PYTHONPATH="real").err
+
+
 def test_it_cannot_be_asked_for_too_late(python: Python, write: Write) -> None:
     write("flytekit.py", REAL)
     answer = python("-c", "import flytekit, alula_flyte\nalula_flyte.install()")

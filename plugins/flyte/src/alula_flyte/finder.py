@@ -119,6 +119,13 @@ class FlyteFinder:
 _FINDER = FlyteFinder()
 
 
+def _is_bare(name: str) -> bool:
+    """Tell whether a module is a namespace of which nothing was imported."""
+    return getattr(sys.modules[name], "__file__", None) is None and not any(
+        other.startswith(f"{name}.") for other in sys.modules
+    )
+
+
 def installed() -> bool:
     """Tell whether Flyte's modules are Alula's in this process."""
     return _FINDER in sys.meta_path
@@ -134,12 +141,16 @@ def install() -> None:
     """
     if installed():
         return
-    taken = sorted(name for name in sys.modules if is_flyte(name) and "." not in name)
+    # Distributions of plugins make their common namespace, and nothing in it, whenever Python starts.
+    bare = {name for name in sys.modules if is_flyte(name) and _is_bare(name)}
+    taken = sorted(name for name in sys.modules if is_flyte(name) and name not in bare)
     if taken:
         raise UsageError(
             f"{taken[0]} is imported already, and so cannot become Alula's",
             hint="Call alula_flyte.install() before the first import of Flyte, or run `python -m alula_flyte SCRIPT`.",
         )
+    for name in bare:
+        del sys.modules[name]
     sys.meta_path.insert(0, _FINDER)
     named = os.environ.get("ALULA_PRELOAD", "").split(",")
     if PRELOADED not in named:
