@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 _FORMAT = "%(asctime)s %(levelname)-8s %(filename)s:%(lineno)d - %(message)s"
 
 
-class _CurrentOutput(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _Handler = logging.StreamHandler[TextIO]
+else:  # Python 3.10 knows no parameter of it
+    _Handler = logging.StreamHandler
+
+
+class _CurrentOutput(_Handler):
     """Writes to what is stdout at the time, which is another one while a task is captured."""
 
     @property
