@@ -106,7 +106,7 @@ def test_types_of_a_program(run: Run) -> None:
     assert out.splitlines() == [
         "registered already",
         "['0.txt', '1.txt'] Age",
-        "output 'o0' of task program.wrong: Expected value of type <class '__main__.Album'> but got 'no album' of type <class 'str'>",
+        "output 'o0' of task program.wrong: album takes values of <class '__main__.Album'>, found a str: 'no album'",
     ]
 
 

@@ -25,7 +25,8 @@ class Image:
     @property
     def full(self) -> str:
         """Its whole name."""
-        return f"{self.fqn}@{self.digest}" if self.digest else f"{self.fqn}:{self.tag}"
+        mark, which = (":", self.tag) if self.digest is None else ("@", self.digest)
+        return f"{self.fqn}{mark}{which}"
 
     @property
     def version(self) -> str | None:
@@ -44,7 +45,7 @@ class Image:
         if not colon or "/" in tag:
             fqn, tag = place, ""
         if not (tag or digest or allow_no_tag_or_digest):
-            raise AssertionError(f"Incorrectly formatted image {image_identifier}, missing tag or digest")
+            raise AssertionError(f"the image {image_identifier} is given without a tag and without a digest")
         return Image(name, fqn, tag or None, digest or None)
 
 

@@ -11,13 +11,13 @@ import click
 from .tasks import dynamic, task
 
 
-def inherit(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with others on top; dictionaries are merged."""
-    merged = copy.deepcopy(dict(old))
-    for name, value in new.items():
-        both = name in merged and isinstance(value, Mapping)
-        merged[name] = inherit(merged[name], value) if both else value
-    return merged
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with others on top; dictionaries in them are merged too, and the first ones stay as they are."""
+    result: dict[str, Any] = {name: copy.deepcopy(value) for name, value in below.items()}
+    for name in above:
+        under, over = result.get(name), above[name]
+        result[name] = merged(under, over) if isinstance(under, Mapping) and isinstance(over, Mapping) else over
+    return result
 
 
 class Environment:
@@ -32,16 +32,16 @@ class Environment:
 
     def __init__(self, **overrides: Any) -> None:
         if "_task_function" in overrides:
-            raise KeyError("Cannot override task function")
+            raise KeyError("an environment holds settings, and no function")
         self.overrides = overrides
 
     def update(self, **overrides: Any) -> None:
         """Change settings."""
-        self.overrides = inherit(self.overrides, overrides)
+        self.overrides = merged(self.overrides, overrides)
 
     def extend(self, **overrides: Any) -> Environment:
         """Return another one with more settings."""
-        return type(self)(**inherit(self.overrides, overrides))
+        return type(self)(**merged(self.overrides, overrides))
 
     def __call__(self, _task_function: Callable[..., Any] | None = None, /, **overrides: Any) -> Any:
         """Turn a function into a task.
@@ -59,8 +59,8 @@ class Environment:
 
     def _made(self, kind: Callable[..., Any], function: Callable[..., Any] | None, overrides: dict[str, Any]) -> Any:
         if function is not None and not callable(function):
-            raise ValueError("The first positional argument must be a callable")
-        return kind(function, **inherit(self.overrides, overrides))
+            raise ValueError(f"expected a function, found {type(function).__qualname__}")
+        return kind(function, **merged(self.overrides, overrides))
 
     def show(self) -> None:
         """Print the settings."""

@@ -63,7 +63,9 @@ class TypeTransformer(ABC, Generic[T]):
         """
         kind = typing.get_origin(t) or t
         if isinstance(kind, type) and not isinstance(v, kind):
-            raise TypeTransformerFailedError(f"Expected value of type {t} but got '{v}' of type {type(v)}")
+            raise TypeTransformerFailedError(
+                f"{self._name} takes values of {t}, found a {type(v).__qualname__}: {v!r:.200}"
+            )
 
     @abstractmethod
     def get_literal_type(self, t: type[T]) -> LiteralType:
@@ -83,7 +85,7 @@ class TypeTransformer(ABC, Generic[T]):
         Raises:
             ValueError: It is not one of its own.
         """
-        raise ValueError("By default, transformers do not translate from Flyte types back to Python types")
+        raise ValueError(f"{self._name} does not say which class stands for {literal_type}")
 
     def to_html(self, ctx: FlyteContext, python_val: T, expected_python_type: type[T]) -> str:
         """Show a value as HTML."""
@@ -92,7 +94,7 @@ class TypeTransformer(ABC, Generic[T]):
         return html.escape(str(python_val))
 
     def __repr__(self) -> str:
-        return f"{self._name} Transforms ({self._t}) to Flyte native"
+        return f"<transformer {self._name} of {self._t}>"
 
 
 class AsyncTypeTransformer(TypeTransformer[T]):

@@ -21,7 +21,7 @@ class Cron:
     timezone: str = "UTC"
 
     def __str__(self) -> str:
-        return f"Cron Trigger: {self.expression}"
+        return f"at {self.expression}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FixedRate:
     start_time: dt.datetime | None = None
 
     def __str__(self) -> str:
-        return f"FixedRate Trigger: every {self.interval_minutes} minutes"
+        return f"every {self.interval_minutes} minutes"
 
 
 @dataclass(frozen=True)

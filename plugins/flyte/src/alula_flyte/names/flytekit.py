@@ -370,7 +370,7 @@ MODULES: dict[str, Table] = {
     "flytekit.core.data_persistence": _core("FileAccessProvider"),
     "flytekit.core.dynamic_workflow_task": _core("dynamic"),
     "flytekit.core.environment": _core(
-        "Environment", inherit=_adapter("environments:inherit", "settings on top of others")
+        "Environment", inherit=_adapter("environments:merged", "settings on top of others")
     ),
     "flytekit.core.gate": _core("approve", "sleep", "wait_for_input"),
     "flytekit.core.hash": _core("HashMethod"),
