@@ -30,7 +30,8 @@ def remember(value: bytes) -> None:
     if len(text) < SHORTEST:
         return
     forms = {text, repr(text)[1:-1], quote(text, safe=""), quote_plus(text), html.escape(text)}
-    forms.add(base64.b64encode(value).decode())
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        forms |= {encode(value).decode(), encode(text.encode()).decode()}
     forms |= {line.strip() for line in text.splitlines() if len(line.strip()) >= 2 * SHORTEST}  # as of a private key
     if not forms <= set(_forms):
         _forms = tuple(sorted({*forms, *_forms}, key=len, reverse=True))

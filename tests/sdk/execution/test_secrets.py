@@ -413,6 +413,7 @@ def test_specs_hold_no_values(secret: str) -> None:
         "s3cr3t-value%2Fwith%20%27quotes%27%20%26%20more",
         "s3cr3t-value%2Fwith+%27quotes%27+%26+more",
         html.escape(VALUE),
+        base64.urlsafe_b64encode(VALUE.encode()).decode(),
     ],
 )
 def test_every_form_of_a_value_is_masked(shown: str) -> None:
@@ -425,6 +426,14 @@ def test_short_values_and_bytes_are_no_trouble() -> None:
     remember(b"abc")
     remember(b"\xff\xfe\x00")
     assert masked("abc") == "abc"
+
+
+def test_both_alphabets_of_base64_are_masked() -> None:
+    value = b"?>?>?>?>\n"
+    remember(value)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for data in (value, value.strip()):
+            assert masked(encode(data).decode()) == "[secret]"
 
 
 def test_lines_of_a_key_are_masked() -> None:
