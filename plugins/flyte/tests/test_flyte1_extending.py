@@ -139,8 +139,6 @@ def test_literals_can_be_made_and_read(run: Run) -> None:
 
 
 def test_data_frames_of_a_program(run: Run) -> None:
-    pytest.importorskip("numpy")
-    pytest.importorskip("pandas")
     out = run("""
         import os
         import typing
