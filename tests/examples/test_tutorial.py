@@ -29,7 +29,7 @@ def test_commands_of_the_page(page: str, tmp_path: Path) -> None:
         done = subprocess.run(
             ["bash", "-c", session["command"].replace("alula", f"{sys.executable} -m alula", 1)],
             cwd=tmp_path,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},  # in the order of a terminal
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from alula_kernel.errors import CompileError, UnknownNameError, UsageError
 from alula_kernel.quantities import parse_quantity
 
 from ._cache import cache_spec, check_ignored_inputs
+from ._state import call_site
 
 if TYPE_CHECKING:
     from ._entity import Entity
@@ -40,15 +41,17 @@ class Backoff(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if seconds(self.base) is None or (seconds(self.base) or 0) < 0:
-            raise UsageError(f"Backoff(base={self.base!r}): expected a duration above 0")
+            raise UsageError(f"Backoff(base={self.base!r}): expected a duration above 0", location=call_site())
         if self.factor < 1:
-            raise UsageError(f"Backoff(factor={self.factor!r}): expected at least 1")
+            raise UsageError(f"Backoff(factor={self.factor!r}): expected at least 1", location=call_site())
         if self.factor > 1 and self.cap is None:
             raise UsageError(
-                "Backoff with a factor above 1 has no cap", hint="Say cap=timedelta(minutes=5), for example."
+                "Backoff with a factor above 1 has no cap",
+                hint="Say cap=timedelta(minutes=5), for example.",
+                location=call_site(),
             )
         if not 0 <= self.jitter <= 1:
-            raise UsageError(f"Backoff(jitter={self.jitter!r}): expected 0 to 1")
+            raise UsageError(f"Backoff(jitter={self.jitter!r}): expected 0 to 1", location=call_site())
 
     def spec(self) -> specs.Backoff:
         """Return the spec."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from alula.adapting import count_as_own, let_promises_be_printed
 
 from .. import __file__ as _package
+from ..finder import installed
 
 count_as_own(_package)
-let_promises_be_printed()
+if installed():  # a process that did not ask for Flyte's names stays as it is
+    let_promises_be_printed()

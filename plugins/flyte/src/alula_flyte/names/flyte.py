@@ -101,7 +101,7 @@ MODULES: dict[str, Table] = {
         "Link": _kept("links:Link"),
         "Neuron": adapted("alula_flyte.flyte2.devices:Neuron", "gives the text that Resources takes"),
         "OnArtifact": _kept("triggers:OnArtifact"),
-        "PodTemplate": _kept("pods:PodTemplate"),
+        "PodTemplate": adapted("alula_flyte.pods:PodTemplate", _NOT_LOOKED_AT),
         "Resources": same("alula:Resources"),
         "RetryStrategy": same("alula:RetryStrategy"),
         "ReusePolicy": same("alula:ReusePolicy"),

@@ -72,7 +72,7 @@ _CORE: Table = {
         "holds settings of tasks; a task environment does so in Alula",
         "alula:TaskEnvironment",
     ),
-    "PodTemplate": _adapter("pods:PodTemplate", _NOT_LOOKED_AT),
+    "PodTemplate": adapted("alula_flyte.pods:PodTemplate", _NOT_LOOKED_AT),
     "Email": _adapter("notifications:Email", "kept with a launch plan; nobody is told"),
     "PagerDuty": _adapter("notifications:PagerDuty", "kept with a launch plan; nobody is told"),
     "Slack": _adapter("notifications:Slack", "kept with a launch plan; nobody is told"),

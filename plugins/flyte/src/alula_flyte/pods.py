@@ -1,4 +1,4 @@
-"""``flyte.PodTemplate``: a task may have one, which says nothing to a run on this machine."""
+"""``PodTemplate`` of both generations: a task may have one, which says nothing to a run on this machine."""
 
 from __future__ import annotations
 
