@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import linecache
 import subprocess
 import sys
 import textwrap
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -139,14 +141,33 @@ def test_step_stops_where_a_task_is_needed() -> None:
     started = coroutine(stepper)
     assert step(started) == (False, None)
     assert reached == [1]
-    assert not stepper.in_task
+    assert stepper.in_task
 
     async def finish() -> int:
         return await asyncio.get_running_loop().create_task(started)
 
     assert asyncio.run(finish()) == 3
-    assert stepper.in_task
     assert step(coroutine_without_waiting()) == (True, 5)
+
+
+def test_an_interrupt_just_before_it_waits_makes_no_task_of_it() -> None:
+    async def coroutine(stepper: Stepper) -> None:
+        await become_task(stepper)
+
+    def interrupt(frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "line" and "yield" in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+            raise KeyboardInterrupt
+        return interrupt
+
+    stepper = Stepper()
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            step(coroutine(stepper))
+    finally:
+        sys.settrace(before)
+    assert not stepper.in_task
 
 
 async def coroutine_without_waiting() -> int:

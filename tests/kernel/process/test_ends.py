@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from alula_kernel.builtin.process.endings import outcome_of
+from alula_kernel.builtin.process.files import AttemptFiles, Claim
 from alula_kernel.contracts import (
     CANCELLED,
     LOST,
@@ -20,11 +22,23 @@ from alula_kernel.contracts import (
     TIMED_OUT,
     USER_FAILURE,
     ExecutorContext,
+    Outcome,
 )
 from alula_kernel.errors import MissingDependencyError
 from alula_kernel.literals import Scalar
+from alula_kernel.processes import ProcessId
 from alula_kernel.specs import RetryPolicy
 from alula_kernel.testing import NoCalls
+
+
+def test_one_that_begins_while_it_is_looked_at_is_not_lost(tmp_path: Path) -> None:
+    class BegunMeanwhile(AttemptFiles):
+        def outcome(self) -> Outcome | None:
+            found = super().outcome()
+            self.take(Claim(ProcessId.own(), ProcessId.own(), ""))
+            return found
+
+    assert outcome_of(BegunMeanwhile(f"{tmp_path}/run/a0-1"), str(tmp_path)) is None
 
 
 def test_a_success_tells_what_it_used(world: Any) -> None:

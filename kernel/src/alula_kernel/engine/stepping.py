@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NEED_TASK = object()
-
 
 class Stepper:
     """Whether a coroutine already runs inside an asyncio task of its own; one per coroutine that is stepped.
@@ -41,10 +39,7 @@ class Stepper:
 def become_task(stepper: Stepper) -> Generator[Any, None, None]:
     """Wait until this coroutine runs as an asyncio task. Await it before any use of asyncio."""
     if not stepper.in_task:
-        try:
-            yield _NEED_TASK
-        finally:  # a task that is cancelled before its first step is one all the same
-            stepper.in_task = True
+        yield stepper
 
 
 def step(coroutine: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
@@ -61,9 +56,11 @@ def step(coroutine: Coroutine[Any, Any, T]) -> tuple[bool, T | None]:
         waited_for = coroutine.send(None)
     except StopIteration as stop:
         return True, stop.value
-    if waited_for is not _NEED_TASK:
+    if not isinstance(waited_for, Stepper):
         coroutine.close()
         raise EngineError("a coroutine waited outside an asyncio task")
+    # Here and not in the coroutine, which a signal may reach just before it waits, or a cancellation just after.
+    waited_for.in_task = True
     return False, None
 
 

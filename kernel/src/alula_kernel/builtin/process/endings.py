@@ -43,7 +43,8 @@ def outcome_of(files: AttemptFiles, root: str) -> Outcome | None:
     if runs:
         return None
     if claim is None:
-        return _never_begun(files) if files.begun else None
+        # One that somebody has begun since the claim was read is not ended.
+        return _never_begun(files) if files.closed else None
     of_process = AttemptFiles(f"{root}/{claim.files}") if claim.files else files
     record = of_process.exit_record()
     if record is not None:

@@ -102,11 +102,16 @@ class AttemptFiles:
 
     def close(self) -> bool:
         """See to it that nobody begins to run it any more; False if somebody has."""
-        return _link(_NOBODY, f"{self.base}.claim") or self._claim_text() == _NOBODY
+        return _link(_NOBODY, f"{self.base}.claim") or self.closed
 
     def claim(self) -> Claim | None:
         """Return who runs it; None if nobody does."""
         return Claim.parse(self._claim_text())
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was made sure that nobody begins to run it."""
+        return self._claim_text() == _NOBODY
 
     @property
     def begun(self) -> bool:
