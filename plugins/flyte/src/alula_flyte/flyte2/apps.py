@@ -1,11 +1,24 @@
-"""``flyte.app``: what describes apps is kept, so that the tasks beside them run; an app itself cannot be served."""
+"""``flyte.app``: what describes apps, and what running code asks about the app that it belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextvars
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from alula_kernel.errors import UnknownNameError, UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+PARAMETERS: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar("parameters of an app")
+"""The parameters of the app whose code runs; not set in a process that a command has started."""
+
+PARAMETERS_VARIABLE = "ALULA_FLYTE_APP_PARAMETERS"
+"""The environment variable that holds them, as JSON, in a process that a command has started."""
 
 
 class _Description:
@@ -18,28 +31,47 @@ class _Description:
         self.__dict__.update(fields)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        shown = (f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Port(_Description):
+    """The port of an app."""
+
+    _names = ("port", "name")
+    port: int
+    name: str | None = None
 
 
 class AppEnvironment(_Description):
-    """An app."""
+    """An app: a program that answers requests until it is stopped."""
 
     _names = ("name",)
     name: str
+    args: Any = None
+    command: Any = None
+    env_vars: Any = None
+    parameters: Any = ()
 
     def __init__(self, *values: Any, **fields: Any) -> None:
-        super().__init__(*values, **{"depends_on": [], **fields})
+        super().__init__(*values, **{"depends_on": [], "port": 8080, **fields})
+        self._server: Callable[..., Any] | None = None
+        self._on_startup: Callable[..., Any] | None = None
+        self._on_shutdown: Callable[..., Any] | None = None
 
     def server(self, fn: F) -> F:
-        """Return the function that would serve."""
+        """Make a function what serves the app, and return it."""
+        self._server = fn
         return fn
 
     def on_startup(self, fn: F) -> F:
-        """Return the function that would be called first."""
+        """Make a function what is called before the app is served, and return it."""
+        self._on_startup = fn
         return fn
 
     def on_shutdown(self, fn: F) -> F:
-        """Return the function that would be called last."""
+        """Make a function what is called when the app is not served any more, and return it."""
+        self._on_shutdown = fn
         return fn
 
     def add_dependency(self, *environments: Any) -> None:
@@ -48,26 +80,95 @@ class AppEnvironment(_Description):
 
     def clone_with(self, name: str, **changes: Any) -> Any:
         """Return a copy with another name and some other fields."""
-        return type(self)(**{**vars(self), **changes, "name": name})
+        fields = {field: value for field, value in vars(self).items() if not field.startswith("_")}
+        return type(self)(**{**fields, **changes, "name": name})
+
+    def get_port(self) -> Port:
+        """Return its port."""
+        port = self.__dict__["port"]
+        return port if isinstance(port, Port) else Port(port)
 
     @property
     def endpoint(self) -> str:
-        """Where it would be reached.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(f"the app {self.name} has no endpoint: Alula does not serve apps yet")
+        """Where it is reached when it is served."""
+        return f"http://localhost:{self.get_port().port}"
 
 
 class FastAPIAppEnvironment(AppEnvironment):
-    """An app of FastAPI."""
+    """An app of FastAPI, served by uvicorn."""
+
+    app: Any
+    uvicorn_config: Any = None
+
+    def __init__(self, *values: Any, **fields: Any) -> None:
+        super().__init__(*values, **fields)
+        self._server = self._serve
+
+    async def _serve(self) -> None:
+        """Answer requests until the task is cancelled, and let the app end in good order."""
+        try:
+            import uvicorn  # type: ignore[import-not-found, unused-ignore]
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(
+                f"the app {self.name} is served by uvicorn, which is not installed\n  pip install uvicorn",
+                name="uvicorn",
+            ) from None
+        server = uvicorn.Server(self.uvicorn_config or uvicorn.Config(self.app, port=self.get_port().port))
+        serving = asyncio.ensure_future(server.serve())
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+
+
+@dataclass(frozen=True)
+class AppContext:
+    """What the code of an app can ask about it.
+
+    Attributes:
+        mode: Always ``local``.
+        project: Project of runs.
+        domain: Domain of runs.
+        raw_data_path: Where data goes.
+    """
+
+    mode: str
+    project: str
+    domain: str
+    raw_data_path: str
+
+
+def ctx() -> AppContext:
+    """Return what the code of an app can ask about it."""
+    import alula
+
+    settings = alula.current_app().settings
+    return AppContext("local", settings.project, settings.domain, str(settings.path("data")))
+
+
+def get_parameter(name: str) -> str:
+    """Return a parameter of the app whose code runs: a text, or the path of a file or directory.
+
+    Raises:
+        UsageError: No app is served.
+        UnknownNameError: The app has no such parameter.
+    """
+    values: Mapping[str, str] | None = PARAMETERS.get(None)
+    if values is None and PARAMETERS_VARIABLE in os.environ:
+        values = json.loads(os.environ[PARAMETERS_VARIABLE])
+    if values is None:
+        raise UsageError(f"the parameter {name!r} is asked for where no app is served")
+    if name not in values:
+        raise UnknownNameError.among("parameter of the app", name, values)
+    return values[name]
 
 
 class AppEndpoint(_Description):
-    """The address of an app."""
+    """The address of an app, as the value of a parameter of another one."""
 
     _names = ("app_name", "public")
+    app_name: str
 
 
 class ArtifactValue(_Description):
@@ -92,18 +193,20 @@ class Parameter(_Description):
     """A value that an app is given."""
 
     _names = ("name", "value")
-
-
-class Port(_Description):
-    """The port of an app."""
-
-    _names = ("port", "name")
+    name: str
+    value: Any = None
+    env_var: str | None = None
+    download: bool = True
+    mount: str | None = None
 
 
 class RunOutput(_Description):
-    """An output of a run."""
+    """An output of a run, as the value of a parameter of an app."""
 
     _names = ("type", "run_name")
+    run_name: str | None = None
+    task_name: str | None = None
+    getter: tuple[Any, ...] = (0,)
 
 
 class Scaling(_Description):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 import fsspec
@@ -35,13 +35,56 @@ class ActionOutputs(tuple[Any, ...]):
         return f"ActionOutputs({', '.join(shown)})"
 
 
-def _ask_for_earlier_runs(*_which: Any, **_filters: Any) -> Any:
-    """Refuse to return earlier runs.
+_KEPT = 1_000
+_runs: dict[str, Run] = {}
+"""The latest runs of this process, by name."""
+
+
+def _get(name: str, **_place: Any) -> Run:
+    """Return a run of this process.
 
     Raises:
-        NotImplementedError: Always.
+        UnknownNameError: There is none of that name.
     """
-    raise NotImplementedError("Alula has no flyte.remote.Run.get and listall: `alula runs` shows earlier runs")
+    if name not in _runs:
+        raise UnknownNameError.among("run of this process", name, _runs)
+    return _runs[name]
+
+
+def _listall(
+    in_phase: Iterable[str] | None = None,
+    task_name: str | None = None,
+    sort_by: tuple[str, str] | None = None,
+    limit: int | None = None,
+    **_filters: Any,
+) -> Iterator[Run]:
+    """Return the runs of this process, newest first.
+
+    Args:
+        in_phase: Only those in one of these phases.
+        task_name: Only those of this task.
+        sort_by: ``("created_at", "asc")`` for the oldest first.
+        limit: Most runs to return.
+        _filters: What only a server knows; not looked at.
+    """
+    phases = None if in_phase is None else {ActionPhase(phase) for phase in in_phase}
+    found = [
+        run for run in _runs.values() if (phases is None or run.phase in phases) and task_name in (None, run.task_name)
+    ]
+    if sort_by is None or sort_by[1] != "asc":
+        found.reverse()
+    return iter(found[:limit])
+
+
+class _Listing:
+    """`_listall` in both forms."""
+
+    __call__ = staticmethod(_listall)
+
+    async def aio(self, *args: Any, **filters: Any) -> AsyncIterator[Run]:
+        """Do the same in an ``async for``."""
+        for run in _listall(*args, **filters):
+            yield run
 
 
 class Run:
@@ -53,6 +96,14 @@ class Run:
 
     def __init__(self, run: alula.Run) -> None:
         self._run = run
+        _runs[run.name] = self
+        if len(_runs) > _KEPT:
+            del _runs[next(iter(_runs))]
+
+    @property
+    def task_name(self) -> str:
+        """Name of the task at its root."""
+        return str(self._run.entity.name)
 
     @property
     def name(self) -> str:
@@ -127,8 +178,8 @@ class Run:
     def _get_debug_url(self) -> None:
         """Return that there is no debugger to look at."""
 
-    get = WithAio(_ask_for_earlier_runs)
-    listall = WithAio(_ask_for_earlier_runs)
+    get = WithAio(_get)
+    listall = _Listing()
     wait = WithAio(_wait)
     outputs = WithAio(_outputs)
     show_logs = WithAio(_show_logs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..rows import Row, Table, adapted, missing, same
 
 _NO_SERVER = "runs are driven on this machine, and there is no server yet"
-_NO_APPS = "apps are not there yet"
-_APPS_ARE_KEPT = "kept, so that the tasks beside it run; it cannot be served"
+_NO_APPS = "apps of this kind are not there yet"
+_SERVED_HERE = "served on this machine, until the program ends at the latest"
 _NO_AGENTS = "agents are not there yet"
 _NO_CONTAINERS = "containers cannot be run yet"
 _NOT_LOOKED_AT = "kept and not looked at: nothing on this machine has a use for it"
@@ -33,7 +33,7 @@ def _error(name: str) -> Row:
 
 
 _DEPLOY = _later(_NO_SERVER, "Use alula.run(task, ...), or `alula run FILE TASK`")
-_SERVE = _later(_NO_APPS, "Serve what the app needs with its own framework")
+_NO_SUCH_APP = _later(_NO_APPS, "Write it with its own framework, and serve it with flyte.app.AppEnvironment")
 
 _CONFIG: Table = {
     "Config": _kept("configuration:Config"),
@@ -72,7 +72,7 @@ _SHELL = dict.fromkeys(
 MODULES: dict[str, Table] = {
     "flyte": {
         "AMD_GPU": adapted("alula_flyte.flyte2.devices:AMD_GPU", "gives the text that Resources takes"),
-        "AppHandle": _SERVE,
+        "AppHandle": adapted("alula_flyte.flyte2.serving:App", _SERVED_HERE),
         "AsyncFunctionTaskTemplate": same("alula:FunctionTask"),
         "Backoff": same("alula:Backoff"),
         "BaseCheckpoint": same("alula:Checkpoint"),
@@ -165,7 +165,7 @@ MODULES: dict[str, Table] = {
             "alula_flyte.flyte2.runs:run", "runs here; the run returned has ended, a failure is raised", own="alula:run"
         ),
         "run_python_script": same("alula:run_python_script"),
-        "serve": _SERVE,
+        "serve": adapted("alula_flyte.flyte2.serving:serve", _SERVED_HERE),
         "system_logger": same("alula:logger"),
         "trace": same("alula:trace"),
         "version": adapted("alula_flyte.flyte2.start:version", "the version of alula-flyte"),
@@ -174,7 +174,7 @@ MODULES: dict[str, Table] = {
             "every mode runs here; in mode remote a run that failed is returned",
             own="alula:with_runcontext",
         ),
-        "with_servecontext": _SERVE,
+        "with_servecontext": adapted("alula_flyte.flyte2.serving:with_servecontext", _SERVED_HERE),
     },
     "flyte._cache": {
         name: same(f"alula:{name}") for name in ("Cache", "CachePolicy", "FunctionBodyPolicy", "VersionParameters")
@@ -193,12 +193,14 @@ MODULES: dict[str, Table] = {
         ),
         _later(_NO_AGENTS, "Call the model in a task, with @alula.trace on each call"),
     ),
-    "flyte.ai.chat": dict.fromkeys(("AgentChatAppEnvironment", "CustomTheme", "build_chat_html"), _SERVE),
-    "flyte.ai.mcp": dict.fromkeys(("FlyteMCPAppEnvironment", "MCPAppEnvironment", "resolve_tools"), _SERVE),
+    "flyte.ai.chat": dict.fromkeys(("AgentChatAppEnvironment", "CustomTheme", "build_chat_html"), _NO_SUCH_APP),
+    "flyte.ai.mcp": dict.fromkeys(("FlyteMCPAppEnvironment", "MCPAppEnvironment", "resolve_tools"), _NO_SUCH_APP),
     "flyte.app": {
-        **dict.fromkeys(("ConnectorEnvironment", "DeployedAppEnvironment", "ctx", "get_parameter"), _SERVE),
+        **dict.fromkeys(("ConnectorEnvironment", "DeployedAppEnvironment"), _NO_SUCH_APP),
+        "ctx": adapted("alula_flyte.flyte2.apps:ctx", "its mode is local"),
+        "get_parameter": adapted("alula_flyte.flyte2.apps:get_parameter", "the same"),
         **{
-            name: adapted(f"alula_flyte.flyte2.apps:{name}", _APPS_ARE_KEPT)
+            name: adapted(f"alula_flyte.flyte2.apps:{name}", _SERVED_HERE)
             for name in (
                 *("AppEndpoint", "AppEnvironment", "ArtifactValue", "Domain", "Link", "Parameter", "Port"),
                 *("RunOutput", "Scaling", "Timeouts"),
@@ -207,9 +209,9 @@ MODULES: dict[str, Table] = {
         "Image": adapted("alula_flyte.flyte2.images:Image", "as flyte.Image", own="alula:Image"),
     },
     "flyte.app.extras": {
-        "FastAPIAppEnvironment": adapted("alula_flyte.flyte2.apps:FastAPIAppEnvironment", _APPS_ARE_KEPT),
-        "FastAPIPassthroughAuthMiddleware": _SERVE,
-        "FlyteWebhookAppEnvironment": _SERVE,
+        "FastAPIAppEnvironment": adapted("alula_flyte.flyte2.apps:FastAPIAppEnvironment", _SERVED_HERE),
+        "FastAPIPassthroughAuthMiddleware": _NO_SUCH_APP,
+        "FlyteWebhookAppEnvironment": _NO_SUCH_APP,
     },
     "flyte.artifacts": {
         "Artifact": adapted("alula_flyte.flyte2.artifacts:Artifact", "stands for a type in annotations"),
@@ -329,7 +331,9 @@ MODULES: dict[str, Table] = {
             _later(_NO_SERVER, "Import the task and run it here; `alula runs` shows earlier runs"),
         ),
         "ActionOutputs": adapted("alula_flyte.flyte2.runs:ActionOutputs", "the same"),
-        "Run": adapted("alula_flyte.flyte2.runs:Run", "a run on this machine; earlier ones cannot be asked for"),
+        "Run": adapted(
+            "alula_flyte.flyte2.runs:Run", "a run on this machine; get and listall know those of this process"
+        ),
     },
     "flyte.report": {
         "Report": adapted("alula.report:Report", "get_tab is tab"),
