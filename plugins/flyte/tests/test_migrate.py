@@ -421,6 +421,24 @@ def test_files_that_cannot_be_rewritten_are_named(write: Write, tmp_path: Path) 
     assert "book.ipynb: notebooks are not rewritten" in done.stderr
 
 
+def test_many_files_are_rewritten_in_several_processes(write: Write, tmp_path: Path) -> None:
+    for number in range(30):
+        write(f"m{number:02}.py", "import flytekit\n" if number != 7 else "import flytekit\ndef (\n")
+    told: list[tuple[int, int]] = []
+    migration = migrate(tmp_path, lambda done, total: told.append((done, total)))
+    assert set(migration.changed.values()) == {b"import alula\n"}
+    assert [Path(path).stem for path in migration.changed] == [f"m{number:02}" for number in range(30) if number != 7]
+    assert [Path(file.path).name for file in migration.unreadable] == ["m07.py"]
+    assert told == [(number, 30) for number in range(1, 31)]
+
+
+def test_few_places_are_shown_of_what_is_to_know(write: Write, tmp_path: Path) -> None:
+    write("a.py", "import flyte\n" + "flyte.map(f, [1])\n" * 5)
+    shown = _run(str(tmp_path)).stderr
+    assert ["a.py:" in line for line in shown.splitlines()].count(True) == 3
+    assert "      and 2 more\n" in shown
+
+
 _FLYTE_1 = '''\
 """Greets."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -59,7 +60,7 @@ def migrate(path: Path, write: bool, checks: bool) -> int:
     from .migrate import migrate as migrated
     from .migrate import write as written
 
-    migration = migrated(path)
+    migration = migrated(path, _show_progress if sys.stderr.isatty() else lambda done, total: None)
     if write:
         written(migration)
     else:
@@ -67,6 +68,10 @@ def migrate(path: Path, write: bool, checks: bool) -> int:
             click.secho(line, fg=_color(line))
     click.echo(summary(migration, written=write), err=True, nl=False)
     return 1 if checks and migration.changed else 0
+
+
+def _show_progress(done: int, total: int) -> None:
+    click.echo(f"\r{done:,} of {total:,} files" if done < total else "\r\x1b[K", err=True, nl=False)
 
 
 def _color(line: str) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import io
+import multiprocessing
 import os
 import re
 import shutil
+import sys
 import tempfile
 import tokenize
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,12 @@ import libcst as cst
 
 from .rewrite import Rewritten, rewrite
 from .sources import Unreadable, files_of, read
+
+_WORTH_PROCESSES = 24
+"""Files for which it takes less time to start processes than to rewrite them one after the other."""
+
+_PLACES = 3
+"""Places that are shown of something to know."""
 
 _IMPORT = re.compile(rb"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 _ATTRIBUTE = re.compile(rb"\b(\w+)\.([A-Za-z]\w*)")
@@ -46,8 +55,12 @@ class Migration:
         return {path: one.code for path, one in self.rewritten.items() if one.code != self.before[path]}
 
 
-def migrate(path: Path) -> Migration:
-    """Rewrite a file, or all files below a folder, in memory.
+def migrate(path: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Migration:
+    """Rewrite a file, or all files below a folder, in memory; many of them in several processes.
+
+    Args:
+        path: The file or folder.
+        progress: Told after each file that uses Flyte how many are done, and how many there are.
 
     Raises:
         UsageError: There is no such file or folder.
@@ -55,16 +68,40 @@ def migrate(path: Path) -> Migration:
     files = files_of(path)
     users = _imported_from(name for name in files if name.endswith(".py"))
     result = Migration(len(files), {}, {}, [])
+    bound: dict[str, set[str]] = {}
     for name in files:
         try:
             for source in read(name):
                 if source.cell:
                     raise ValueError("notebooks are not rewritten")
-                result.rewritten[name] = rewrite(source.code, _bound(name, source.code, users))
                 result.before[name] = source.code
-        except (OSError, SyntaxError, ValueError, RecursionError, cst.ParserSyntaxError) as problem:
+                bound[name] = _bound(name, source.code, users)
+        except (OSError, SyntaxError, ValueError) as problem:
             result.unreadable.append(Unreadable(name, _told(problem)))
+    each = _each_rewritten(result.before.values(), bound.values())
+    for done, (name, one) in enumerate(zip(bound, each, strict=True), 1):
+        if isinstance(one, str):
+            result.unreadable.append(Unreadable(name, one))
+        else:
+            result.rewritten[name] = one
+        progress(done, len(bound))
     return result
+
+
+def _each_rewritten(codes: Collection[bytes], bound: Iterable[set[str]]) -> Iterator[Rewritten | str]:
+    """Rewrite sources and yield the results in order, for one that cannot be rewritten what the problem is."""
+    if len(codes) < _WORTH_PROCESSES:
+        yield from map(_try_to_rewrite, codes, bound)
+        return
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_try_to_rewrite, codes, bound)
+
+
+def _try_to_rewrite(code: bytes, bound: set[str]) -> Rewritten | str:
+    try:
+        return rewrite(code, bound)
+    except (SyntaxError, ValueError, RecursionError, cst.ParserSyntaxError) as problem:
+        return _told(problem)
 
 
 def _told(problem: Exception) -> str:
@@ -162,18 +199,20 @@ def _lines(migration: Migration, written: bool) -> Iterator[str]:
     left = [(path, note) for path, one in migration.rewritten.items() for note in one.left]
     if notes:
         yield "\nTo know:"
-        yield from _gathered((f"{path}:{note.line}", note.text) for path, note in notes)
+        yield from _gathered(((f"{path}:{note.line}", note.text) for path, note in notes), most=_PLACES)
     if left or migration.unreadable:
         yield "\nLeft to do by hand:"
         yield from _gathered((f"{path}:{note.line}", note.text) for path, note in left)
         yield from (f"  {file.path}: {file.problem}" for file in migration.unreadable)
 
 
-def _gathered(told: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Return each text once, with the places where it applies."""
+def _gathered(told: Iterable[tuple[str, str]], most: int = sys.maxsize) -> Iterator[str]:
+    """Return each text once, with the places where it applies, or so many of them."""
     places: dict[str, list[str]] = defaultdict(list)
     for place, text in told:
         places[text].append(place)
     for text, where in sorted(places.items(), key=lambda item: -len(item[1])):
         yield f"  {text}"
-        yield from (f"      {place}" for place in where)
+        yield from (f"      {place}" for place in where[:most])
+        if len(where) > most:
+            yield f"      and {len(where) - most:,} more"
