@@ -54,11 +54,12 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 def python(tmp_path: Path) -> Callable[..., Answer]:
     """Run Python in the folder of the test, with warnings as errors."""
 
-    def run(*arguments: str, **variables: str) -> Answer:
+    def run(*arguments: str, stdin: str = "", **variables: str) -> Answer:
         done = subprocess.run(
             [sys.executable, "-W", "error", *arguments],
             cwd=tmp_path,
             env={**os.environ, **variables},
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

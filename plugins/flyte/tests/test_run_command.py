@@ -94,6 +94,33 @@ def test_wrong_inputs_are_told_as_ever(alula: Alula) -> None:
     assert "Traceback" not in answer.err
 
 
+def test_inputs_come_from_the_standard_input(alula: Alula) -> None:
+    answer = alula("flyte", "run", "prog.py", "wf", "-", stdin="{'count': 4, 'loud': True}")
+    assert (answer.code, answer.out) == (
+        0,
+        "Running Execution on local.\nDefaultNamedTupleOutput(o0=4, o1='4 IN HERE')\n",
+    ), answer.err
+
+
+def test_a_program_calls_pyflyte_itself(python: Alula, write: Callable[[str, str], Path]) -> None:
+    write(
+        "calls.py",
+        """
+        from click.testing import CliRunner
+        from flytekit.clis.sdk_in_container.pyflyte import main
+
+        runner = CliRunner()
+        done = runner.invoke(main, ["-v", "run", "prog.py", "wf", "--count", "3", "--no_loud"], catch_exceptions=False)
+        print(done.exit_code, done.stdout.splitlines())
+        refused = runner.invoke(main, ["run", "prog.py", "nobody"])
+        print(refused.exit_code, "unknown entity 'nobody'" in refused.output)
+        """,
+    )
+    answer = python("-m", "alula_flyte", "calls.py")
+    lines = "['Running Execution on local.', \"DefaultNamedTupleOutput(o0=3, o1='3 in here')\"]"
+    assert (answer.code, answer.out) == (0, f"0 {lines}\n2 True\n"), answer.err
+
+
 def test_help_of_the_program(alula: Alula) -> None:
     answer = alula("flyte", "run", "prog.py", "wf", "--help")
     assert answer.code == 0

@@ -128,6 +128,11 @@ class ImageSpec:
         """
         return self.description().reference
 
+    @property
+    def tag(self) -> str:
+        """Its tag, which follows from the content; errors are those of `image_name`."""
+        return self.description().tag
+
     def description(self) -> ImageDescription:
         """Return the description that is part of a task's spec. Files that it names are read now.
 

@@ -84,6 +84,11 @@ class ShellTask(Task):
         output_locs: Where the script leaves outputs.
         settings: Settings of the task, as `alula.task` takes them: ``retries``, ``timeout``, ``cache`` ...
 
+    Attributes:
+        script_file: The path that was given.
+        result: What the script printed when it last ran in this process; None if it did not, as in a run whose tasks have
+            processes of their own.
+
     Raises:
         UsageError: Neither or both of `script` and `script_file` are given, or the script names an unknown input.
     """
@@ -107,6 +112,8 @@ class ShellTask(Task):
         location = call_site()
         if (script is None) == (script_file is None):
             raise UsageError(f"shell task {name!r} needs either script or script_file", location=location)
+        self.script_file = script_file
+        self.result: ProcessResult | None = None
         if script is None:
             path = Path(str(script_file)).expanduser()
             if not path.is_file():
@@ -145,9 +152,9 @@ class ShellTask(Task):
             script = self._fill(values, paths, folder)
             if self._debug:
                 print(script)  # noqa: T201 - asked for by debug=True
-            result = subproc_execute([self._shell, "-c", script])
-            if result.output:
-                print(result.output, end="")  # noqa: T201 - the output of the script is the output of the task
+            self.result = subproc_execute([self._shell, "-c", script])
+            if self.result.output:
+                print(self.result.output, end="")  # noqa: T201 - the output of the script is the output of the task
             outputs = [self._output(o, paths[o.var]) for o in self._outputs]
             if not outputs:
                 return None
@@ -241,31 +248,44 @@ def get_raw_shell_task(name: str) -> RawShellTask:
 
 
 def subproc_execute(
-    command: list[str] | str, *, env: Mapping[str, str] | None = None, cwd: str | None = None
+    command: list[str] | str,
+    *,
+    shell: bool | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
 ) -> ProcessResult:
     """Run a command and return what it printed.
 
     Args:
         command: Program and arguments, or a line for the shell.
+        shell: Whether a shell runs it; if not given, one does if it is a line.
         env: Its environment; this process's if it is not given.
         cwd: Its working directory; this process's if it is not given.
 
     Raises:
+        UsageError: There is no such program.
         ScriptFailedError: It ended with another exit code than 0.
     """
-    # A session of its own, so that a timeout or Ctrl-C ends what the command has started as well.
-    process = subprocess.Popen(
-        command,
-        shell=isinstance(command, str),
-        env=env,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    try:
+        # A session of its own, so that a timeout or Ctrl-C ends what the command has started as well.
+        process = subprocess.Popen(
+            command,
+            shell=isinstance(command, str) if shell is None else shell,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as problem:
+        if cwd is not None and not os.path.isdir(cwd):
+            raise UsageError(f"the working directory {cwd} of the command does not exist") from problem
+        program = command if isinstance(command, str) else command[0]
+        hint = "Install it, or give its path; PATH names the folders that were searched."
+        raise UsageError(f"the program {program!r} was not found", hint=hint) from problem
     try:
         output, error = process.communicate()
     except BaseException:

@@ -269,3 +269,28 @@ def test_a_command_inside_of_a_task() -> None:
     assert caught.value.returncode == 3
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.returncode, again.error) == (3, "why\n")
+
+
+def test_a_command_says_whether_a_shell_runs_it(tmp_path: Path) -> None:
+    subproc_execute("printf one > out", shell=True, cwd=str(tmp_path))
+    assert (tmp_path / "out").read_text() == "one"
+    with pytest.raises(errors.UsageError, match="'printf one' was not found"):
+        subproc_execute("printf one", shell=False)
+
+
+def test_a_program_or_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(errors.UsageError, match=r"the program 'no-such-program' was not found\n +Install it"):
+        subproc_execute(["no-such-program", "x"])
+    with pytest.raises(errors.UsageError, match=r"the working directory .*gone of the command does not exist"):
+        subproc_execute(["true"], cwd=str(tmp_path / "gone"))
+
+
+def test_what_the_script_printed_is_kept_with_the_task(tmp_path: Path) -> None:
+    path = tmp_path / "twice.sh"
+    path.write_text("printf %s {inputs.x}; printf why >&2")
+    twice = ShellTask(name="twice", script_file=str(path), inputs=kwtypes(x=str))
+    assert (twice.script_file, twice.result) == (str(path), None)
+    for word in ("a", "b"):
+        twice(x=word)
+        assert twice.result is not None
+        assert (twice.result.output, twice.result.error, twice.result.returncode) == (word, "why", 0)

@@ -147,6 +147,7 @@ def out(answer: Answer) -> str:
         (("switch", "--on", "false", "--dry_run", "true"), "False True None"),
         (("switch", "--on=no", "--no-dry_run", "--maybe"), "False False True"),
         (("switch", "--on", "--no-maybe"), "True False False"),
+        (("switch", "--no_on", "--no_dry_run"), "False False None"),
         (("switch", "--on", "--maybe", "null"), "True False None"),
         (("negatives", "--no-x", "5"), "True 5"),
         (("echo", "--value", ""), ""),

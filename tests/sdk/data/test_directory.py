@@ -357,6 +357,11 @@ def test_downloader(tmp_path, local, converter, context):
     assert converter(Directory).to_literal(made, context).hash
 
 
+def test_separators_are_those_of_the_place(local):
+    assert Directory(local).sep == os.sep
+    assert Directory("s3://bucket/data").sep == Directory.new_remote("parts").sep == "/"
+
+
 def test_pydantic(local):
     import pydantic
 

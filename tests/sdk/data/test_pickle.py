@@ -56,13 +56,19 @@ def test_survives_get_type_hints(converter):
     assert converter(hints["x"]).literal_type == converter(Pickle[Model]).literal_type
 
 
+@pytest.mark.parametrize("annotation", [Pickle, Pickle[typing.Any], Pickle[object]])
+def test_text_is_a_value_where_anything_is(converter, context, annotation):
+    assert converter(annotation).from_text("5", context) == "5"
+    assert converter(annotation).from_plain({"a": [1, "b"]}, context) == {"a": [1, "b"]}
+
+
 def test_refusals(converter, context):
     with pytest.raises(ValueConversionError, match="found int 5"):
         converter(Pickle[Model]).to_literal(5, context)
     with pytest.raises(ValueConversionError, match="cannot be pickled"):
         converter(Pickle).to_literal(threading.Lock(), context)
     with pytest.raises(ValueConversionError, match="cannot be given as text"):
-        converter(Pickle).from_text("x", context)
+        converter(Pickle[Model]).from_text("x", context)
     broken = context.storage.put_bytes(b"no pickle")
     with pytest.raises(ValueConversionError, match="cannot be read"):
         converter(Pickle).to_python(broken, context)

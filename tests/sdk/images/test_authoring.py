@@ -49,6 +49,7 @@ def test_both_generations_describe_the_same() -> None:
     )
     assert one.description() == other.description()
     assert one.image_name() == other.uri
+    assert one.tag == one.description().tag == other.uri.rpartition(":")[2]
 
 
 def test_everything_of_an_image_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,8 @@ def _arguments(given: dict[str, Any], rest: list[str]) -> list[str]:
         place = rest.index("--inputs-file")
         given = {**given, "inputs_file": (rest[place + 1 : place + 2] or [""])[0]}
         rest = rest[:place] + rest[place + 2 :]
+    if rest[2:] == ["-"]:
+        given, rest = {**given, "inputs_file": "-"}, rest[:2]
     for name in ("name", "inputs_file", "max_parallelism"):
         if given[name]:
             arguments += [f"--{name.replace('_', '-')}", str(given[name])]

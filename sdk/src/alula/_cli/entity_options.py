@@ -40,7 +40,7 @@ class InputOption(click.Option):
         self.compiled = compiled
         self.option = dashed
         self.switch = _is_switch(compiled.interface.inputs[name].type)
-        self.negations = [f"--no-{dashed[2:]}", f"--no-{name}"] if self.switch and spelled_no else []
+        self.negations = [f"--no-{dashed[2:]}", f"--no-{name}", f"--no_{name}"] if self.switch and spelled_no else []
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         converter = self.compiled.inputs[self.input]

@@ -187,6 +187,11 @@ class Directory(Handle[F]):
         return cls.from_local(local_path, remote_destination, dir_cache_key, batch_size)
 
     @property
+    def sep(self) -> str:
+        """What stands between the parts of its path: that of this machine's paths, or the slash of URIs."""
+        return os.sep if self._is_local() else "/"
+
+    @property
     def remote_directory(self) -> str | bool | None:
         """Where the author wants it stored; None for wherever Alula does, False to leave it where it is."""
         return self._remote

@@ -31,7 +31,8 @@ class Handle(Formatted[F], os.PathLike[str]):
 
     A handle is in one of four states: a local path that the author gave; a URI that is passed on as it is; a blob that
     was stored; or new, without content and, until `path` is asked for, without a place. Handles are compared by what
-    they point to and, as they can change, are not hashable. Pickled handles find storage anew where they are loaded.
+    they point to. As they can change, their hash is that of their class: they can be in sets and be keys, and sets of
+    thousands are slow. Pickled handles find storage anew where they are loaded.
 
     Not safe to change from several threads at once.
 
@@ -167,7 +168,8 @@ class Handle(Formatted[F], os.PathLike[str]):
         assert isinstance(other, Handle)
         return self is other or (self._identity() == other._identity() and bool(self._source or self._path))
 
-    __hash__ = None  # type: ignore[assignment] # it changes when it is written
+    def __hash__(self) -> int:
+        return hash(type(self))  # what it points to changes when it is written
 
     def _identity(self) -> tuple[Any, ...]:
         place = self._source or (uri_of(self._path) if self._path else "")

@@ -105,6 +105,14 @@ class PickleConverter(Converter[Any]):
             return True
         return not isinstance(self._inner, type) or isinstance(value, self._inner)
 
+    def from_text(self, text: str, context: ConversionContext) -> Any:
+        """Take the text itself, if anything is taken.
+
+        Raises:
+            ValueConversionError: A class is asked for.
+        """
+        return text if self._inner is Any or self._inner is object else super().from_text(text, context)
+
 
 class PickleTransformer(TypeTransformer):
     """Makes converters that pickle: for `Pickle`, and for any class in whose ``Annotated`` it stands."""

@@ -661,7 +661,7 @@ MODULES: dict[str, Table] = {
     },
     # clusters
     "flytekit.clis.sdk_in_container.pyflyte": {
-        "main": adapted("alula_flyte.cli:group", "has run, and not what is for clusters")
+        "main": _adapter("pyflyte:main", "has run, and not what is for clusters")
     },
     "flytekit.configuration": {
         **_core("Config", "Image", "ImageConfig", "SerializationSettings"),
