@@ -357,6 +357,8 @@ def test_compression(remote):
                 stream.write("text")
             with handle.open("r", compression=compression) as stream:
                 assert stream.read() == "text"
+            with handle.open("rb", compression=compression) as stream:
+                assert list(stream) == [b"text"]
             hashes.add(handle.hash)
         assert len(hashes) == 1
     made = File.new("y.gz")

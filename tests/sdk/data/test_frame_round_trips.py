@@ -266,8 +266,9 @@ def test_frames_without_rows_or_columns(round_trip, context):
         assert round_trip(Annotated[pl.DataFrame, form], pl.DataFrame(), context).shape == (0, 0)
         bare = round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(index=["a", "b"]), context)
         assert bare.shape == (2, 0)
+        assert round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(index=range(3)), context).shape == (3, 0)
         with pytest.raises(ValueConversionError, match="without columns"):
-            round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(index=range(3)), context)
+            round_trip(Annotated[pl.DataFrame, form], pl.DataFrame({"a": [1]}).drop("a"), context)
     for form in ("csv", "json"):
         with pytest.raises(ValueConversionError, match="without columns"):
             round_trip(Annotated[pd.DataFrame, form], pd.DataFrame(), context)

@@ -17,16 +17,21 @@ def alula_commands() -> Sequence[Command]:
 
 @hookimpl
 def alula_type_transformers() -> Sequence[TypeTransformer]:
-    """Register what pickles values of unknown classes, as Flyte does, where Flyte's modules are Alula's."""
+    """Register, where Flyte's modules are Alula's, what pickles values of unknown classes and what checks data frames."""
     from .finder import installed
 
     if not installed():
         return []
+    from .schemas_of_frames import SchemaTransformer
     from .unknown_types import UnknownTypeTransformer
 
     # Only a program that has imported it can have registered types of its own, before the application was made anew.
     engine = sys.modules.get("alula_flyte.flyte1.type_engine")
-    return [UnknownTypeTransformer(), *(engine.TypeEngine.registered() if engine is not None else ())]
+    return [
+        SchemaTransformer(),
+        UnknownTypeTransformer(),
+        *(engine.TypeEngine.registered() if engine is not None else ()),
+    ]
 
 
 @hookimpl

@@ -423,4 +423,5 @@ def _compressed(stream: IO[bytes], compression: str | None, kind: str, name: str
             f"unknown compression {compression!r}", hint=f"Known: {', '.join(sorted(k for k in compr if k))}."
         )
     with compr[compression](stream, mode=f"{kind}b") as plain:
-        yield plain
+        # Not every library's stream can be read by lines.
+        yield cast("IO[bytes]", io.BufferedReader(plain)) if kind == "r" else plain

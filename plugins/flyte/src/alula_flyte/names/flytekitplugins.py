@@ -31,6 +31,12 @@ MODULES: dict[str, Table] = {
         name: missing(_LATER, "Query in a task, by google.cloud.bigquery.", when_called=True)
         for name in ("BigQueryConfig", "BigQueryTask")
     },
+    "flytekitplugins.pandera": {
+        "ValidationConfig": adapted(
+            "alula_flyte.schemas_of_frames:ValidationConfig",
+            "frames of pandas and polars are checked; without a report",
+        ),
+    },
     "flytekitplugins.papermill": {
         name: missing(_LATER, "Call papermill.execute_notebook in a task.", when_called=True)
         for name in (
@@ -108,7 +114,6 @@ MISSING_MODULES: dict[str, Row] = {
                     "onnxtensorflow",
                     "openai",
                     "optuna",
-                    "pandera",
                 ),
                 *(
                     "perian_job",

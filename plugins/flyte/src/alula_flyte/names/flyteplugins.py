@@ -31,6 +31,7 @@ _ECHO: Table = {
     )
 }
 _ELASTIC = _config("Elastic", instead="Start torchrun in a task")
+_JSONL = "JSON is read and written by msgspec; levels of compression are not looked at"
 _NOTEBOOK = _config("NotebookTask", "load_dataframe", "load_dir", "load_file", instead="Call papermill in a task")
 _SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")
 _SPARK = _config("Spark", instead="Make a SparkSession in a task")
@@ -48,6 +49,19 @@ MODULES: dict[str, Table] = {
     "flyteplugins.hitl": _config(
         "Event", "env", "new_event", instead="Use alula.new_condition, and answer with `alula signal`"
     ),
+    "flyteplugins.jsonl": {
+        "JsonlDir": adapted("alula_flyte.flyte2.jsonl:JsonlDir", _JSONL),
+        "JsonlFile": adapted("alula_flyte.flyte2.jsonl:JsonlFile", _JSONL),
+    },
+    "flyteplugins.omegaconf": {
+        "log_yaml": adapted("alula_flyte.flyte2.configurations:log_yaml", "the same"),
+    },
+    "flyteplugins.pandera": {
+        "ValidationConfig": adapted(
+            "alula_flyte.schemas_of_frames:ValidationConfig",
+            "frames of pandas and polars are checked; without a report",
+        ),
+    },
     "flyteplugins.papermill": _NOTEBOOK,
     "flyteplugins.papermill.task": _NOTEBOOK,
     "flyteplugins.polars": {},
@@ -74,14 +88,11 @@ MISSING_MODULES: dict[str, Row] = {
         "connectors": "Write a plugin with an executor",
         "huggingface": _USE_THE_LIBRARY,
         "hydra": _USE_THE_LIBRARY,
-        "jsonl": "Use alula.File, and json",
         "lance": _USE_THE_LIBRARY,
         "mlflow": _USE_THE_LIBRARY,
         "nsight": _USE_THE_LIBRARY,
-        "omegaconf": "Pass the configuration as a dict or dataclass",
         "openai": _USE_THE_LIBRARY,
         "otel": _USE_THE_LIBRARY,
-        "pandera": "Validate the data frame in the task",
         "redis": _USE_THE_LIBRARY,
         "sglang": "Serve the model with its own framework",
         "trackio": _USE_THE_LIBRARY,

@@ -29,7 +29,8 @@ class PandasLibrary(FrameLibrary[Any]):
             require_columns(columns, labels)
             frame = frame[[labels[name] for name in columns]]
         if index:
-            table = pa.Table.from_pandas(_plain_index(frame))
+            # An index that only counts is kept as a note to columns, and so needs one.
+            table = pa.Table.from_pandas(_plain_index(frame), preserve_index=None if len(frame.columns) else True)
         else:
             named = [name for name in frame.index.names if name is not None]
             frame = frame.reset_index(level=named) if named else frame
