@@ -7,6 +7,7 @@ The tree, by what the caller can do about it::
     │   ├── UnknownNameError           a name that does not exist; near matches are listed
     │   │   └── ConditionNotFoundError a question that nobody asks
     │   ├── ConditionAlreadyExistsError a question that is asked already
+    │   ├── ArgumentError              an argument has a value that it cannot have
     │   ├── CompileError               a workflow that cannot be compiled
     │   │   ├── TypeMismatchError      two ends of a binding do not fit
     │   │   └── PromiseUseError        a promise used as if it were a value
@@ -106,6 +107,10 @@ class ConditionNotFoundError(UnknownNameError):
 
 class ConditionAlreadyExistsError(UsageError):
     """A task asked a question while it waits for the answer to another one of the same name."""
+
+
+class ArgumentError(UsageError, ValueError):
+    """An argument has a value that it cannot have, or names something, as a secret, that is not there."""
 
 
 class CompileError(UsageError):

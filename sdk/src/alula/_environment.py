@@ -97,6 +97,39 @@ class TaskEnvironment(_Fields):
         if self.include:
             object.__setattr__(self, "_folder", os.path.dirname(call_site().rpartition(":")[0]))
 
+    def defaults(self) -> dict[str, Any]:
+        """Return the settings of its tasks that say nothing themselves, as `alula.task` and classes of tasks take them."""
+        return {
+            "cache": self.cache,
+            "interruptible": self.interruptible or None,
+            "container_image": None if self.image == "auto" else self.image,
+            "environment": dict(self.env_vars or {}),
+            "resources": self.resources,
+            "secret_requests": _secrets(self.secrets),
+            "pod_template": self.pod_template,
+            "queue": self.queue or "",
+            "environment_name": self.name,
+            "reuse": self.reusable,
+        }
+
+    def add(self, task: Task) -> None:
+        """Count a task among its own that was not made with `task`, as one that is made by calling a class.
+
+        Raises:
+            UsageError: Its workers run several attempts at a time, and the task is not async.
+        """
+        self._check_reuse(task.title, task.is_async)
+        self._tasks.append(task)
+
+    def _check_reuse(self, title: str, is_async: bool) -> None:
+        if self.reusable is not None and self.reusable.concurrency > 1 and not is_async:
+            raise UsageError(
+                f"{title} is a plain function, and environment {self.name!r} lets a worker run "
+                f"{self.reusable.concurrency} attempts at a time",
+                hint="Make it `async def`, or use an environment with ReusePolicy(concurrency=1).",
+                location=call_site(),
+            )
+
     def included_paths(self) -> tuple[str, ...]:
         """The files and folders that belong to its code, from the folder of the file that makes the environment."""
         return tuple(os.path.join(self._folder, path) for path in self.include)
@@ -168,43 +201,30 @@ class TaskEnvironment(_Fields):
             entrypoint: Whether people start runs with it.
             produces_artifacts: Whether its outputs are artifacts, on a server.
             retry_on: The exceptions after which it is retried; any if not given.
-            pickle_untyped: Whether parameters without annotation are pickled.
+            pickle_untyped: Whether parameters, and a result, without annotation are pickled.
 
         Returns:
             The task, or a decorator that makes it.
         """
 
         def decorate(function: Callable[..., Any]) -> FunctionTask[Any, Any]:
-            if (
-                self.reusable is not None
-                and self.reusable.concurrency > 1
-                and not inspect.iscoroutinefunction(function)
-            ):
-                raise UsageError(
-                    f"{function.__qualname__} is a plain function, and environment {self.name!r} lets a worker run "
-                    f"{self.reusable.concurrency} attempts at a time",
-                    hint="Make it `async def`, or use an environment with ReusePolicy(concurrency=1).",
-                    location=call_site(),
-                )
-            settings = TaskSettings(
-                cache=as_cache(self.cache if cache is None else cache, where=function.__qualname__),
-                retries=retries,
-                retry_on=None if retry_on is None else tuple(retry_on),
-                timeout=timeout,
-                interruptible=self.interruptible or None if interruptible is None else interruptible,
-                container_image=None if self.image == "auto" else self.image,
-                environment=dict(self.env_vars or {}),
-                resources=self.resources,
-                secret_requests=_secrets(self.secrets),
-                pod_template=pod_template or self.pod_template,
-                report=report,
-                docs=as_documentation(docs),
-                max_inline_bytes=max_inline_io_bytes,
-                queue=queue or self.queue or "",
-                environment_name=self.name,
-                short_name=short_name or "",
-                reuse=self.reusable,
-            )
+            self._check_reuse(function.__qualname__, inspect.iscoroutinefunction(function))
+            given = self.defaults() | {
+                "cache": as_cache(self.cache if cache is None else cache, where=function.__qualname__),
+                "retries": retries,
+                "retry_on": None if retry_on is None else tuple(retry_on),
+                "timeout": timeout,
+                "report": report,
+                "docs": as_documentation(docs),
+                "max_inline_bytes": max_inline_io_bytes,
+                "short_name": short_name or "",
+            }
+            given |= {
+                name: value
+                for name, value in (("interruptible", interruptible), ("pod_template", pod_template), ("queue", queue))
+                if value is not None
+            }
+            settings = TaskSettings(**given)
             made: type[FunctionTask[Any, Any]] = FunctionTask
             if self.plugin_config is not None:
                 from ._app import current_app

@@ -103,7 +103,7 @@ def function_interface(
     Args:
         function: The function.
         name: What messages call it.
-        pickle_untyped: Whether parameters without annotation are pickled.
+        pickle_untyped: Whether parameters, and a result, without annotation are pickled.
         names: Names that annotations may use besides the function's globals; see `local_names`.
 
     Raises:
@@ -138,7 +138,8 @@ def function_interface(
             defaults[parameter.name] = parameter.default
             if parameter.default is None and not _allows_none(inputs[parameter.name]):
                 inputs[parameter.name] = typing.Optional[inputs[parameter.name]]  # noqa: UP045 - built at run time
-    outputs, output_tuple = _outputs(hints.get("return", type(None)))
+    untyped = _explicit_type(MISSING) if pickle_untyped else None
+    outputs, output_tuple = _outputs(hints.get("return", untyped))
     return PythonInterface(inputs, defaults, outputs, output_tuple)
 
 

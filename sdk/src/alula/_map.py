@@ -94,7 +94,7 @@ class MapTask(Entity):
         return replace(
             inner,
             inputs={
-                name: python_type if name in self.bound else list[python_type]  # type: ignore[valid-type]
+                name: python_type if name in self.bound else _list_of(python_type)
                 for name, python_type in inner.inputs.items()
                 if name not in fixed
             },
@@ -103,7 +103,7 @@ class MapTask(Entity):
                 **{n: None for n in inner.defaults if n not in self.bound and n not in fixed},
                 **self._literal_bound,
             },
-            outputs={name: list[python_type] for name, python_type in outputs.items()},  # type: ignore[valid-type]
+            outputs={name: _list_of(python_type) for name, python_type in outputs.items()},
         )
 
     @property
@@ -192,6 +192,15 @@ class MapTask(Entity):
         )
         app.entities.add(spec)
         return spec
+
+
+def _list_of(python_type: Any) -> Any:
+    """Return the list type of what an input or output of one item is, if that may be anything, where it stands alone."""
+    if python_type is Any or python_type is object:
+        from ._data.pickle import Pickle
+
+        python_type = Pickle[object]  # in a list, Any means plain data
+    return list[python_type]
 
 
 def map_task(

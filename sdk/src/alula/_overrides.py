@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from alula_kernel import specs
-from alula_kernel.errors import CompileError, UnknownNameError, UsageError
+from alula_kernel.errors import ArgumentError, CompileError, UnknownNameError, UsageError
 from alula_kernel.quantities import parse_quantity
 
 from ._cache import cache_spec, check_ignored_inputs
@@ -31,7 +31,7 @@ class Backoff(msgspec.Struct, frozen=True):
         jitter: Share of the delay, 0 to 1, that is drawn at random and taken off.
 
     Raises:
-        UsageError: A value is out of its range, or the cap is missing.
+        ArgumentError: A value is out of its range, or the cap is missing.
     """
 
     base: Duration
@@ -41,9 +41,9 @@ class Backoff(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if seconds(self.base) is None or (seconds(self.base) or 0) < 0:
-            raise UsageError(f"Backoff(base={self.base!r}): expected a duration above 0", location=call_site())
+            raise ArgumentError(f"Backoff(base={self.base!r}): expected a duration above 0", location=call_site())
         if self.factor < 1:
-            raise UsageError(f"Backoff(factor={self.factor!r}): expected at least 1", location=call_site())
+            raise ArgumentError(f"Backoff(factor={self.factor!r}): expected at least 1", location=call_site())
         if self.factor > 1 and self.cap is None:
             raise UsageError(
                 "Backoff with a factor above 1 has no cap",
@@ -51,7 +51,7 @@ class Backoff(msgspec.Struct, frozen=True):
                 location=call_site(),
             )
         if not 0 <= self.jitter <= 1:
-            raise UsageError(f"Backoff(jitter={self.jitter!r}): expected 0 to 1", location=call_site())
+            raise ArgumentError(f"Backoff(jitter={self.jitter!r}): expected 0 to 1", location=call_site())
 
     def spec(self) -> specs.Backoff:
         """Return the spec."""
@@ -70,7 +70,7 @@ class RetryStrategy(msgspec.Struct, frozen=True):
         memory_cap: To how much it grows at most, as ``"16Gi"``; None for no limit.
 
     Raises:
-        UsageError: A value is out of its range.
+        ArgumentError: A value is out of its range.
     """
 
     count: int
@@ -81,7 +81,7 @@ class RetryStrategy(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.memory_factor < 1:
-            raise UsageError(f"RetryStrategy(memory_factor={self.memory_factor!r}): expected at least 1")
+            raise ArgumentError(f"RetryStrategy(memory_factor={self.memory_factor!r}): expected at least 1")
         if self.memory_cap is not None:
             parse_quantity(self.memory_cap)
 
@@ -111,7 +111,7 @@ def retry_policy(retries: int | RetryStrategy) -> specs.RetryPolicy:
     """Return the spec of ``retries``.
 
     Raises:
-        UsageError: It is negative or not a number.
+        ArgumentError: It is negative or not a number.
     """
     if isinstance(retries, RetryStrategy):
         backoff = retries.backoff.spec() if retries.backoff is not None else None
@@ -127,7 +127,7 @@ def retry_policy(retries: int | RetryStrategy) -> specs.RetryPolicy:
 
 def _count(retries: object) -> int:
     if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-        raise UsageError(f"retries: expected a whole number of at least 0, or a RetryStrategy, found {retries!r}")
+        raise ArgumentError(f"retries: expected a whole number of at least 0, or a RetryStrategy, found {retries!r}")
     return retries
 
 
@@ -135,17 +135,17 @@ def timeout_policy(timeout: Duration | Timeout | None) -> specs.TimeoutPolicy:
     """Return the spec of ``timeout``.
 
     Raises:
-        UsageError: It is negative or not a duration.
+        ArgumentError: It is negative or not a duration.
     """
     if not isinstance(timeout, Timeout):
         timeout = Timeout(max_runtime=timeout)
     limits = []
     for value in (timeout.max_runtime, timeout.max_queued_time, timeout.deadline):
         if value is not None and not isinstance(value, (int, float, dt.timedelta)):
-            raise UsageError(f"timeout: expected seconds, a timedelta or a Timeout, found {value!r}")
+            raise ArgumentError(f"timeout: expected seconds, a timedelta or a Timeout, found {value!r}")
         limit = seconds(value)
         if limit is not None and limit < 0:
-            raise UsageError(f"timeout: expected a positive duration, found {value!r}")
+            raise ArgumentError(f"timeout: expected a positive duration, found {value!r}")
         limits.append(limit)
     return specs.TimeoutPolicy(*limits)
 
@@ -239,14 +239,14 @@ def reuse_spec(reusable: Any) -> specs.ReuseSpec | None:
     """Return the spec of ``reusable``: a `ReusePolicy`, or ``"off"`` for a new worker for each attempt.
 
     Raises:
-        UsageError: It is neither.
+        ArgumentError: It is neither.
     """
     if reusable is None or reusable == "off":
         return None
     from ._reuse import ReusePolicy
 
     if not isinstance(reusable, ReusePolicy):
-        raise UsageError(f"reusable: expected a ReusePolicy or 'off', found {reusable!r}")
+        raise ArgumentError(f"reusable: expected a ReusePolicy or 'off', found {reusable!r}")
     return reusable.spec()
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from alula_kernel.errors import UsageError
+from alula_kernel.errors import ArgumentError
 from alula_kernel.quantities import parse_quantity
 from alula_kernel.specs import ResourceSpec
 
@@ -30,7 +30,7 @@ class Resources(msgspec.Struct, frozen=True):
         shm: Shared memory, as ``"1Gi"``, or ``"auto"`` for as much as there is memory.
 
     Raises:
-        UsageError: A value is not a quantity, or is given under both of its names.
+        ArgumentError: A value is not a quantity, or is given under both of its names.
     """
 
     cpu: Quantity | tuple[Quantity, Quantity] | list[Quantity] | None = None
@@ -44,7 +44,7 @@ class Resources(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for short, long in (("mem", "memory"), ("ephemeral_storage", "disk")):
             if getattr(self, short) is not None and getattr(self, long) is not None:
-                raise UsageError(f"Resources: {short} and {long} are the same; give one of them")
+                raise ArgumentError(f"Resources: {short} and {long} are the same; give one of them")
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if value is None:
@@ -52,7 +52,7 @@ class Resources(msgspec.Struct, frozen=True):
             for part in value if isinstance(value, (tuple, list)) else (value,):
                 _check_quantity(name, part)
             if isinstance(value, (tuple, list)) and len(value) != 2:
-                raise UsageError(f"Resources({name}={value!r}): expected a value or a pair (request, limit)")
+                raise ArgumentError(f"Resources({name}={value!r}): expected a value or a pair (request, limit)")
 
     def quantities(self) -> dict[str, tuple[str, str]]:
         """Return (request, limit) by name, as Kubernetes quantities."""
@@ -74,11 +74,11 @@ def _check_quantity(name: str, value: object) -> None:
     import re
 
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise UsageError(f"Resources({name}={value!r}): expected a number or text such as '4Gi'")
+        raise ArgumentError(f"Resources({name}={value!r}): expected a number or text such as '4Gi'")
     if name == "gpu":
         count = str(value).rpartition(":")[2]
         if not count.isdecimal() and (":" in str(value) or not count[:1].isalpha()):
-            raise UsageError(
+            raise ArgumentError(
                 f"Resources(gpu={value!r}) is no number of devices",
                 hint="Write 2, 'A100', or 'A100:2': GPUs are whole.",
             )
@@ -86,9 +86,9 @@ def _check_quantity(name: str, value: object) -> None:
     if name == "shm" and value == "auto":
         return
     if not isinstance(value, str) and not 0 <= value < float("inf"):
-        raise UsageError(f"Resources({name}={value!r}): expected at least 0")
+        raise ArgumentError(f"Resources({name}={value!r}): expected at least 0")
     if isinstance(value, str) and not re.fullmatch(r"\d+(\.\d+)?([mkKMGTPE]i?)?", value):
-        raise UsageError(
+        raise ArgumentError(
             f"Resources({name}={value!r}) is not a quantity",
             hint="Write a number with a unit: 500m, 2, 512Mi, 4Gi.",
         )
@@ -101,9 +101,9 @@ def _check_limits(requests: dict[str, str], limits: dict[str, str]) -> None:
         if low == high:
             continue
         if name == "gpu":
-            raise UsageError(f"the request and the limit of gpu must be equal, found {low} and {high}")
+            raise ArgumentError(f"the request and the limit of gpu must be equal, found {low} and {high}")
         if "auto" not in {low, high} and parse_quantity(low) > parse_quantity(high):
-            raise UsageError(f"the limit of {name}, {high}, is below the request, {low}")
+            raise ArgumentError(f"the limit of {name}, {high}, is below the request, {low}")
 
 
 def resource_spec(
@@ -117,10 +117,10 @@ def resource_spec(
     """Return the spec of a task's resources, or None if nothing was asked for.
 
     Raises:
-        UsageError: `resources` is given together with `requests` or `limits`, or a limit is below its request.
+        ArgumentError: `resources` is given together with `requests` or `limits`, or a limit is below its request.
     """
     if resources is not None and (requests is not None or limits is not None):
-        raise UsageError("resources cannot be given together with requests or limits")
+        raise ArgumentError("resources cannot be given together with requests or limits")
     low: dict[str, str] = {}
     high: dict[str, str] = {}
     if resources is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from alula_kernel.errors import UsageError
+from alula_kernel.errors import ArgumentError
 from alula_kernel.specs import ScheduleSpec
 
 _ALIASES = {
@@ -28,13 +28,13 @@ class CronSchedule:
     Args:
         cron_expression: Not accepted: the six-field form of another scheduler; use `schedule`.
         schedule: Five fields, minute first, or ``hourly``, ``daily``, ``weekly``, ``monthly``, ``yearly``, each also
-            with ``@``.
+            with ``@``, and in capitals.
         offset: ISO 8601 duration by which the time given to the input is shifted.
         kickoff_time_input_arg: Input that receives the scheduled time.
         timezone: IANA name of the zone in which the schedule is read.
 
     Raises:
-        UsageError: The schedule, the offset or the zone cannot be read.
+        ArgumentError: The schedule, the offset or the zone cannot be read.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class CronSchedule:
         timezone: str = "UTC",
     ) -> None:
         if cron_expression is not None or schedule is None:
-            raise UsageError(
+            raise ArgumentError(
                 "CronSchedule needs schedule=, five fields with the minute first",
                 hint="Write CronSchedule(schedule='0 2 * * *') for two o'clock each night.",
             )
@@ -54,7 +54,7 @@ class CronSchedule:
         self.offset = offset
         self.kickoff_time_input_arg = kickoff_time_input_arg
         self.timezone = timezone
-        expression = _ALIASES.get(schedule.removeprefix("@"), schedule)
+        expression = _ALIASES.get(schedule.lower().removeprefix("@"), schedule)
         _check_cron(expression, schedule)
         _check_offset(offset)
         _check_zone(timezone)
@@ -75,13 +75,13 @@ class FixedRate:
         kickoff_time_input_arg: Input that receives the scheduled time.
 
     Raises:
-        UsageError: The interval is not a positive number of whole minutes.
+        ArgumentError: The interval is not a positive number of whole minutes.
     """
 
     def __init__(self, duration: dt.timedelta, kickoff_time_input_arg: str | None = None) -> None:
         seconds = duration.total_seconds()
         if seconds <= 0 or seconds % 60:
-            raise UsageError(f"FixedRate({duration}): expected a positive number of whole minutes")
+            raise ArgumentError(f"FixedRate({duration}): expected a positive number of whole minutes")
         self.duration = duration
         self.kickoff_time_input_arg = kickoff_time_input_arg
 
@@ -100,7 +100,7 @@ def _check_cron(expression: str, written: str) -> None:
             raise CronSimError(f"{len(expression.split())} fields")
         CronSim(expression, dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc))
     except CronSimError as problem:
-        raise UsageError(
+        raise ArgumentError(
             f"schedule {written!r} cannot be read: {problem}",
             hint="Write five fields: minute, hour, day of month, month, day of week, as '0 2 * * 1-5'.",
         ) from None
@@ -114,7 +114,7 @@ def _check_offset(offset: str | None) -> None:
     try:
         msgspec.convert(offset, dt.timedelta, strict=False)
     except msgspec.ValidationError:
-        raise UsageError(f"offset {offset!r} is not an ISO 8601 duration", hint="Write P1D or PT30M.") from None
+        raise ArgumentError(f"offset {offset!r} is not an ISO 8601 duration", hint="Write P1D or PT30M.") from None
 
 
 def _check_zone(name: str) -> None:
@@ -123,4 +123,6 @@ def _check_zone(name: str) -> None:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"time zone {name!r} is not known", hint="Write an IANA name, as 'Europe/Zurich'.") from None
+        raise ArgumentError(
+            f"time zone {name!r} is not known", hint="Write an IANA name, as 'Europe/Zurich'."
+        ) from None

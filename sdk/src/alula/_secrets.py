@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from alula_kernel.errors import UnknownNameError, UsageError
+from alula_kernel.errors import ArgumentError, UnknownNameError, UsageError
 from alula_kernel.secrets import SecretRequest
 from alula_kernel.specs import EntitySpec, SecretSpec, TaskSpec
 
@@ -53,7 +53,7 @@ class Secret:
         required: Whether a run is refused if it is not there; if not, the task runs without it.
 
     Raises:
-        UsageError: It has neither key nor group, or cannot be given in that way.
+        ArgumentError: It has neither key nor group, or cannot be given in that way.
     """
 
     MountType: ClassVar[type[MountType]] = MountType
@@ -69,15 +69,15 @@ class Secret:
 
     def __post_init__(self) -> None:
         if not self.key and not self.group:
-            raise UsageError("a Secret needs a key, a group, or both")
+            raise ArgumentError("a Secret needs a key, a group, or both")
         if self.wanted_as not in {"any", "env_var", "file"}:
-            raise UsageError(
+            raise ArgumentError(
                 f"mount_requirement of the secret {self.key or self.group!r} is {self.mount_requirement!r}",
                 hint="Expected any, env_var or file.",
             )
         variable = self.env_var or self.as_env_var
         if variable and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
-            raise UsageError(f"{variable!r} cannot be the name of an environment variable")
+            raise ArgumentError(f"{variable!r} cannot be the name of an environment variable")
 
     @property
     def wanted_as(self) -> str:
@@ -117,14 +117,14 @@ def secret_specs(secrets: Sequence[Any]) -> tuple[SecretSpec, ...]:
         secrets: `Secret` objects, or keys.
 
     Raises:
-        UsageError: One is something else.
+        ArgumentError: One is something else.
     """
     made = []
     for secret in secrets:
         if isinstance(secret, str):
             secret = Secret(secret)
         if not isinstance(secret, Secret):
-            raise UsageError(f"expected a Secret or the key of one, found {type(secret).__qualname__}")
+            raise ArgumentError(f"expected a Secret or the key of one, found {type(secret).__qualname__}")
         made.append(secret.spec())
     return tuple(made)
 
@@ -154,7 +154,7 @@ class Secrets:
             encode_mode: ``"r"`` for text, without a newline at its end; ``"rb"`` for the bytes as they are.
 
         Raises:
-            UsageError: There is no such secret; the message says where it was looked for.
+            ArgumentError: There is no such secret; the message says where it was looked for.
         """
         spec = self._wanted.get((group or "", key or "")) or self._wanted.get(("", group or ""))
         version = group_version or (spec.version if spec is not None else "")
@@ -181,6 +181,10 @@ class Secrets:
             )
         return str(path)
 
+    def mask(self, text: str) -> str:
+        """Return a text without the values of secrets that this process knows, as Alula shows whatever it shows itself."""
+        return masked(text)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -191,7 +195,7 @@ class Secrets:
         """Give the task what it asked for while the block runs: environment variables, files, and masked output.
 
         Raises:
-            UsageError: A secret is missing; every missing one is named.
+            ArgumentError: A secret is missing; every missing one is named.
         """
         _check(self._app, self._wanted.values())
         found = {spec: _find_wanted(self._app, spec) for spec in self._wanted.values()}
@@ -229,13 +233,14 @@ def find_secret(app: App, request: SecretRequest) -> bytes:
     """Return the value of a secret, from the first provider that has it. It is masked from now on.
 
     Raises:
-        UsageError: None has it, or one cannot be asked; the message says where it was looked for.
+        ArgumentError: None has it; the message says where it was looked for.
+        UsageError: A provider cannot be asked.
     """
     value = _value_of(app, request)
     if value is not None:
         return value
     places = [provider.place(request) for provider, _source in app.plugins.secret_providers()]
-    raise UsageError(
+    raise ArgumentError(
         f"there is no secret {str(request)!r}",
         hint=f"It was looked for in {', '.join(filter(None, places))}.",
     )
@@ -274,7 +279,7 @@ def check_secrets(app: App, spec: EntitySpec, executor: str) -> None:
         executor: Name of the run's executor; empty for the default.
 
     Raises:
-        UsageError: Secrets are missing; every one is named, with the task that asks for it.
+        ArgumentError: Secrets are missing; every one is named, with the task that asks for it.
     """
     try:
         reached = app.entities.behind(spec.id)
@@ -300,7 +305,7 @@ def _check(app: App, wanted: Any, task: str = "") -> None:
         except UsageError as problem:
             problems.append(problem)
     if problems:
-        raise UsageError(
+        raise ArgumentError(
             task + "; ".join(problem.message for problem in problems),
             hint=" ".join(dict.fromkeys(problem.hint for problem in problems if problem.hint)),
         )

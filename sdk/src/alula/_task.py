@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
@@ -141,6 +141,10 @@ class Task(Entity):
     def source(self) -> str:
         """Return what a task without a function runs, as its query; a cache whose version is "auto" looks at it."""
         return ""
+
+    def included_paths(self) -> Sequence[str]:
+        """Return the files that it needs and does not import, as a notebook: they go where its code goes."""
+        return ()
 
     def validate(self, app: App) -> None:
         """Check it before it is compiled into anything.
@@ -367,7 +371,7 @@ class FunctionTask(Task, Generic[P, R]):
         name: Qualified name; ``module.function`` if not given.
         settings: Everything about it but its code.
         config: Config of its plugin.
-        pickle_untyped: Whether parameters without annotation are pickled.
+        pickle_untyped: Whether parameters, and a result, without annotation are pickled.
     """
 
     output_class: Callable[[tuple[str, ...]], type] | None = None
@@ -598,7 +602,7 @@ def task(
         pod_template: Pod that it runs in.
         pod_template_name: Name of a pod template of the cluster.
         accelerator: Kind of accelerator.
-        pickle_untyped: Whether parameters without annotation are pickled.
+        pickle_untyped: Whether parameters, and a result, without annotation are pickled.
         shared_memory: True, or a size: memory shared between processes.
         resources: Requests and limits in one.
         labels: Labels of its pods.

@@ -123,6 +123,16 @@ class WorkflowBase(Entity):
         app.entities.keep(spec, compilation.entities)
         return spec
 
+    def compile(self) -> None:
+        """Compile now, rather than when it is first used. Calling it again does nothing.
+
+        Raises:
+            CompileError: It cannot be compiled.
+        """
+        from ._app import current_app
+
+        self.spec(current_app())
+
     def _compile_once(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
         """Compile, but refuse to do so while doing so: a workflow that contained itself would have no end."""
         outer = _COMPILING.get()
@@ -201,7 +211,7 @@ def bind_outputs(
             )
         return {}
     if returned is None or isinstance(returned, VoidPromise):
-        allowed = all(isinstance(v.type, UnionOf) for v in outputs.values())
+        allowed = all(compiled.outputs[n].accepts(None) or isinstance(v.type, UnionOf) for n, v in outputs.items())
         if not allowed:
             wanted = ", ".join(display(v.type) for v in outputs.values())
             raise CompileError(f"{title} declares {wanted} and returns nothing", location=location)
@@ -309,7 +319,7 @@ def workflow(
         interruptible: Default for its tasks.
         on_failure: Task or workflow that runs after a failure, with the workflow's inputs and ``err``.
         docs: Its documentation; the docstring is used if it is not given.
-        pickle_untyped: Whether parameters without annotation are pickled.
+        pickle_untyped: Whether parameters, and a result, without annotation are pickled.
         default_options: Options of its default launch plan.
 
     Returns:

@@ -191,6 +191,7 @@ def test_a_case_may_fail_on_purpose() -> None:
     with pytest.raises(errors.RuntimeUserError, match="x must be positive") as caught:
         flow(x=-1.0)
     assert caught.value.code == "BranchFailed"
+    assert isinstance(caught.value, ValueError)
 
 
 def test_a_case_without_result_makes_the_whole_conditional_void() -> None:

@@ -228,7 +228,7 @@ def test_wrong_inputs_are_refused(make: Callable[[], Any], message: str) -> None
         ("*/5 0-6 1,15 * mon-fri", "*/5 0-6 1,15 * mon-fri"),
         *[(alias, "0 * * * *") for alias in ("hourly", "hours", "@hourly")],
         *[(alias, "0 0 * * *") for alias in ("daily", "days", "@daily")],
-        *[(alias, "0 0 * * 0") for alias in ("weekly", "weeks", "@weekly")],
+        *[(alias, "0 0 * * 0") for alias in ("weekly", "weeks", "@weekly", "WEEKS")],
         *[(alias, "0 0 1 * *") for alias in ("monthly", "months", "@monthly")],
         *[(alias, "0 0 1 1 *") for alias in ("annually", "@annually", "yearly", "years", "@yearly")],
     ],
@@ -258,7 +258,7 @@ def test_zone_offset_and_kickoff() -> None:
     ],
 )
 def test_wrong_cron_schedules_are_refused(settings: dict[str, str], message: str) -> None:
-    with pytest.raises(errors.UsageError, match=message):
+    with pytest.raises(errors.ArgumentError, match=message):
         CronSchedule(**settings)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import alula
 from alula import Resources, RetryStrategy, task
-from alula_kernel.errors import UsageError
+from alula_kernel.errors import ArgumentError
 from alula_kernel.specs import ResourceSpec, RetryPolicy
 
 
@@ -51,20 +51,20 @@ def test_requests_and_limits(settings: dict[str, Any], expected: tuple[dict[str,
     ],
 )
 def test_limits_hold_what_is_asked_for(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ArgumentError) as caught:
         spec_of(**{name: Resources(**given) for name, given in settings.items()})
     assert message in caught.value.message
 
 
 @pytest.mark.parametrize("gpu", [0.5, "0.5", "1.5", "A100:half", "A100:", -1, ""])
 def test_devices_are_whole(gpu: Any) -> None:
-    with pytest.raises(UsageError, match="is no number of devices"):
+    with pytest.raises(ArgumentError, match="is no number of devices"):
         Resources(gpu=gpu)
 
 
 @pytest.mark.parametrize("cpu", [-1, -0.5, float("inf"), "-1"])
 def test_nothing_is_below_zero(cpu: Any) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(ArgumentError):
         Resources(cpu=cpu)
 
 

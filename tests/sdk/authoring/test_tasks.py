@@ -182,6 +182,25 @@ def test_pickle_untyped_takes_anything() -> None:
     assert unwrap(x=Own(3)) == 3
 
 
+def test_pickle_untyped_returns_anything() -> None:
+    @task(pickle_untyped=True)
+    def wrap(x, times: int = 1):  # type: ignore[no-untyped-def]
+        return {x} if times else None
+
+    @workflow(pickle_untyped=True)
+    def twice(x):  # type: ignore[no-untyped-def]
+        return wrap(x=wrap(x=x, times=0), times=1)
+
+    @workflow(pickle_untyped=True)
+    def nothing(x):  # type: ignore[no-untyped-def]
+        wrap(x=x)
+
+    assert wrap(x=2) == {2}
+    assert wrap(x=2, times=0) is None
+    assert twice(x=1) == {None}
+    assert nothing(x=1) is None
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -327,3 +327,27 @@ def test_a_failure_names_the_task_and_keeps_what_ran() -> None:
     assert [a.phase.value for a in run.actions] == ["failed", "succeeded", "failed"]
     with pytest.raises(ArithmeticError, match="x is 2"):
         flow()
+
+
+def test_compiling_shows_mistakes_before_a_run() -> None:
+    compiled = 0
+
+    @task
+    def name() -> str:
+        return "a"
+
+    @workflow
+    def good() -> str:
+        nonlocal compiled
+        compiled += 1
+        return name()
+
+    @workflow
+    def bad() -> int:
+        return name()  # type: ignore[return-value]
+
+    good.compile()
+    good.compile()
+    assert (compiled, good()) == (1, "a")
+    with pytest.raises(errors.TypeMismatchError, match="output 'o0' of workflow"):
+        bad.compile()

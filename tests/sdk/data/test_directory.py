@@ -384,3 +384,16 @@ def test_any_content_round_trips(round_trip, context, remote, tmp_path_factory, 
     fill(base, names)
     for where in (context, remote):
         assert content(round_trip(Directory, base, where)) == names
+
+
+def test_a_handle_knows_whether_it_was_fetched(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    made: Directory = Directory(str(folder), downloader=lambda: (folder / "late").write_text("x"))
+    assert not made.downloaded
+    assert os.listdir(made) == ["late"]
+    assert made.downloaded
+    file: File = File(str(folder / "late"))
+    assert not file.downloaded
+    assert Path(file).read_text() == "x"
+    assert file.downloaded

@@ -21,7 +21,7 @@ from alula._app import App, current_app
 from alula._redaction import masked, masked_streams, remember
 from alula._secret_providers import EnvironmentProvider, FileProvider, KeyringProvider
 from alula._secrets import FOLDER_VARIABLE, Secrets, find_secret
-from alula_kernel.errors import MissingDependencyError, UsageError
+from alula_kernel.errors import ArgumentError, MissingDependencyError, UsageError
 from alula_kernel.hookspecs import hookimpl
 from alula_kernel.plugins import load_plugins
 from alula_kernel.secrets import SecretProvider, SecretRequest
@@ -321,8 +321,9 @@ def test_a_provider_of_a_plugin_is_asked_too() -> None:
     app = App()
     app.plugins = load_plugins([VaultPlugin()], disabled="all")
     assert Secrets(app).get(key="there") == VALUE
-    with pytest.raises(UsageError, match="there is no secret 'other'") as caught:
+    with pytest.raises(ValueError, match="there is no secret 'other'") as caught:
         Secrets(app).get(key="other")
+    assert isinstance(caught.value, ArgumentError)
     assert "the vault under other" in caught.value.hint
     with pytest.raises(
         UsageError, match=r"provider vault .* failed to look for 'broken': ConnectionError: no answer"

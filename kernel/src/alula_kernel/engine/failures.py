@@ -19,9 +19,15 @@ class EndedError(CallFailedError):
         self.phase = phase
 
 
-def final_failure(code: str, message: str) -> CallFailedError:
-    """Return the failure of an action for a reason that trying again does not mend."""
-    return CallFailedError(ActionError(code=code, message=message, recoverable=False))
+def final_failure(code: str, message: str, exception: str = "") -> CallFailedError:
+    """Return the failure of an action for a reason that trying again does not mend.
+
+    Args:
+        code: What happened, for programs.
+        message: What happened, for people.
+        exception: Python's class for it, as ``builtins:ValueError``; a caller may catch the failure as one of that.
+    """
+    return CallFailedError(ActionError(code=code, message=message, recoverable=False, exception=exception))
 
 
 def timed_out(message: str, original: BaseException | None = None) -> EndedError:

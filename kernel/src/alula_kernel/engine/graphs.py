@@ -192,7 +192,7 @@ async def drive_branch(
         if chosen is None:
             raise final_failure("BranchFailed", "no case of the conditional holds")
         if chosen.error is not None:
-            raise final_failure("BranchFailed", chosen.error)
+            raise final_failure("BranchFailed", chosen.error, "builtins:ValueError")
         inner: Scope = dict(scope)
         run = GraphRun(execution, action, plan_nodes(chosen.nodes, resolver), inner, stepper, interruptible)
         await run.drive(fail_fast=True)

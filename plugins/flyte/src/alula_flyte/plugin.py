@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from alula_kernel.contracts import Command, TaskType, TypeTransformer
 from alula_kernel.hookspecs import hookimpl
+from alula_kernel.secrets import SecretProvider
 
 
 @hookimpl
@@ -32,6 +33,18 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
         UnknownTypeTransformer(),
         *(engine.TypeEngine.registered() if engine is not None else ()),
     ]
+
+
+@hookimpl
+def alula_secret_providers() -> Sequence[SecretProvider]:
+    """Register what finds secrets where Flyte keeps them, where Flyte's modules are Alula's."""
+    from .finder import installed
+
+    if not installed():
+        return []
+    from .secret_places import FlyteSecrets
+
+    return [FlyteSecrets()]
 
 
 @hookimpl

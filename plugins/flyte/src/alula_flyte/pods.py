@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,12 @@ class PodTemplate:
     def from_spec(cls, spec: Any, **fields: Any) -> PodTemplate:
         """Return a template with a spec."""
         return cls(pod_spec=spec, **fields)
+
+    def version_hash(self) -> str:
+        """Return a hash of what it says; the order of labels and annotations makes no difference."""
+        spec = self.pod_spec.to_dict() if hasattr(self.pod_spec, "to_dict") else self.pod_spec
+        said = [spec, self.primary_container_name, self.labels, self.annotations]
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def allow_fuse(self, *_args: Any, **_options: Any) -> PodTemplate:
         """Return the template as it is."""

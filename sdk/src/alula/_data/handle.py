@@ -234,6 +234,11 @@ class Handle(Formatted[F], os.PathLike[str]):
         found: bool = self.exists()
         return found
 
+    @property
+    def downloaded(self) -> bool:
+        """Whether `download` was called, or the handle was used as a path, which does so."""
+        return bool(self._local)
+
     def _materialise(self) -> None:
         """Call the author's downloader, the first time that the data is needed."""
         if self._downloader is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import alula
 from alula_kernel.storage import Storage
@@ -87,6 +88,18 @@ class FileAccessProvider:
         """Return a place for a folder where data is stored."""
         return self.get_random_remote_path()
 
+    def generate_new_custom_path(self, fs: Any = None, alt: str | None = None, stem: str | None = None) -> str:
+        """Return a place in another bucket, under a name of the program's own.
+
+        Args:
+            fs: Not looked at.
+            alt: The bucket; that of `raw_output_prefix` if not given.
+            stem: The name; one that nobody else has if not given.
+        """
+        scheme, separator, rest = self.raw_output_prefix.rpartition("://")
+        bucket, _, folder = rest.partition("/")
+        return self.join(f"{scheme}{separator}{alt or bucket}", folder, stem or self.get_random_string())
+
     def exists(self, path: str) -> bool:
         """Tell whether there is anything."""
         return self._storage.exists(uri_of(path))
@@ -143,6 +156,41 @@ class FileAccessProvider:
         if local is not None:
             return os.path.isfile(local)
         return self._storage.exists(uri) and not any(True for _ in self._storage.list(f"{uri.rstrip('/')}/"))
+
+    def put_raw_data(
+        self,
+        lpath: str | os.PathLike[str] | bytes | IO[bytes] | IO[str],
+        upload_prefix: str | None = None,
+        file_name: str | None = None,
+        read_chunk_size_bytes: int = 1024,
+        encoding: str = "utf-8",
+        skip_raw_data_prefix: bool = False,
+        **_options: Any,
+    ) -> str:
+        """Store a file, a folder, bytes or a stream where data is stored; return the place.
+
+        Args:
+            lpath: What is stored.
+            upload_prefix: Folder of the place; one that nobody else has if not given.
+            file_name: Last part of the place; the base name of a path, or one that nobody else has, if not given.
+            read_chunk_size_bytes: Not looked at.
+            encoding: How text of a stream is encoded.
+            skip_raw_data_prefix: Whether the folder is the whole one, and not below `raw_output_prefix`.
+        """
+        is_path = isinstance(lpath, (str, os.PathLike))
+        folder = upload_prefix or self.get_random_string()
+        name = file_name or (self.get_file_tail(os.fspath(lpath)) if is_path else self.get_random_string())  # type: ignore[arg-type]
+        place = self.join(*([] if skip_raw_data_prefix else [self.raw_output_prefix]), folder, name)
+        if isinstance(lpath, (str, os.PathLike)):
+            return self.put_data(lpath, place)
+        content: Any = lpath if isinstance(lpath, bytes) else lpath.read()
+        with self._storage.writer(uri=uri_of(place)) as target:
+            target.write(content.encode(encoding) if isinstance(content, str) else content)
+        return place
+
+    async def async_put_raw_data(self, lpath: Any, **options: Any) -> str:
+        """Do what `put_raw_data` does, in a thread."""
+        return await asyncio.to_thread(self.put_raw_data, lpath, **options)
 
     def upload(self, file_path: str, to_path: str, **options: Any) -> str:
         """Copy a file to where data is stored."""

@@ -42,13 +42,13 @@ _CORE: Table = {
     "ImperativeWorkflow": same("alula:ImperativeWorkflow"),
     "WorkflowFailurePolicy": same("alula:WorkflowFailurePolicy"),
     "Resources": same("alula:Resources"),
-    "Secret": same("alula:Secret"),
-    "ImageSpec": same("alula:ImageSpec"),
+    "Secret": _adapter("secrets:Secret", "the group comes first", own="alula:Secret"),
+    "ImageSpec": _adapter("images:ImageSpec", "has from_env; force_push does nothing", own="alula:ImageSpec"),
     "Options": same("alula:Options"),
     "Labels": same("alula:Labels"),
     "Annotations": same("alula:Annotations"),
     "RawOutputDataConfig": same("alula:RawOutputDataConfig"),
-    "CronSchedule": same("alula:CronSchedule"),
+    "CronSchedule": _adapter("schedules:CronSchedule", "has cron_schedule", own="alula:CronSchedule"),
     "FixedRate": same("alula:FixedRate"),
     "Documentation": same("alula:Documentation"),
     "Description": adapted("builtins:str", "a long description is a text"),
@@ -353,7 +353,9 @@ MODULES: dict[str, Table] = {
     "flytekit.core.cache": _core("Cache", "CachePolicy", "VersionParameters"),
     "flytekit.core.checkpointer": _core(
         "Checkpoint",
-        SyncCheckpoint=missing(_INTERNAL, "current_context().checkpoint is that of the task.", when_called=True),
+        SyncCheckpoint=_adapter(
+            "checkpoints:SyncCheckpoint", "a checkpoint made by the program", own="alula:Checkpoint"
+        ),
     ),
     "flytekit.core.class_based_resolver": _internal("ClassStorageTaskResolver"),
     "flytekit.core.condition": _core("conditional"),
@@ -481,7 +483,7 @@ MODULES: dict[str, Table] = {
         ),
     },
     "flytekit.types.schema": {
-        "FlyteSchema": same("alula:Schema"),
+        "FlyteSchema": _adapter("structured:FlyteSchema", "mashumaro knows it", own="alula:Schema"),
         "SchemaFormat": _adapter("schemas:SchemaFormat", "a format is a text"),
         "SchemaOpenMode": _adapter("schemas:SchemaOpenMode", "a schema can always be read and written"),
         **_internal(
@@ -494,7 +496,7 @@ MODULES: dict[str, Table] = {
         ),
     },
     "flytekit.types.schema.types": {
-        "FlyteSchema": same("alula:Schema"),
+        "FlyteSchema": _adapter("structured:FlyteSchema", "mashumaro knows it", own="alula:Schema"),
         "SchemaFormat": _adapter("schemas:SchemaFormat", "a format is a text"),
         "SchemaOpenMode": _adapter("schemas:SchemaOpenMode", "a schema can always be read and written"),
         **_internal("FlyteSchemaTransformer", "SchemaEngine", "SchemaHandler"),
