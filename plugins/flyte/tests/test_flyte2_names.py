@@ -60,7 +60,7 @@ def test_unknown_name_can_be_looked_for_and_not_be_imported() -> None:
         named("flyte", "no_such_name")
 
 
-@pytest.mark.parametrize("module", ["flyte.connectors", "flyte.extend.parts", "flyteplugins.wandb", "flyte.sandbox"])
+@pytest.mark.parametrize("module", ["flyte.connectors", "flyte.extend.parts", "flyteplugins.wandb"])
 def test_modules_that_are_missing_say_why(module: str) -> None:
     row = missing_module(module)
     assert row is not None

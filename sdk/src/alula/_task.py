@@ -418,6 +418,9 @@ class FunctionTask(Task, Generic[P, R]):
         """The function behind it."""
         return self.function  # type: ignore[return-value]
 
+    func = task_function
+    """The name in Flyte 2."""
+
     def executable(self) -> Callable[..., Any]:
         if type(self).execute is FunctionTask.execute:
             assert self.function is not None

@@ -27,14 +27,10 @@ class TaskEnvironment(alula.TaskEnvironment):
 
     @property
     def sandbox(self) -> Any:
-        """What would make tasks of a restricted Python.
+        """What makes tasks of code that runs in Monty."""
+        from .sandboxes import Sandbox
 
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(
-            "Alula has no TaskEnvironment.sandbox: sandboxes are not there yet\n  Use @env.task, with executor='process'"
-        )
+        return Sandbox(self)
 
     def add_dependency(self, *environments: Any) -> None:
         """Add environments whose tasks its tasks call."""

@@ -7,6 +7,7 @@ from ..rows import Row, Table, adapted, missing, same
 _NO_SERVER = "runs are driven on this machine, and there is no server yet"
 _NO_APPS = "apps of this kind are not there yet"
 _SERVED_HERE = "served on this machine, until the program ends at the latest"
+_IN_MONTY = "needs pydantic-monty; types are not checked beforehand"
 _NO_AGENTS = "agents are not there yet"
 _NO_CONTAINERS = "containers cannot be run yet"
 _NOT_LOOKED_AT = "kept and not looked at: nothing on this machine has a use for it"
@@ -346,6 +347,17 @@ MODULES: dict[str, Table] = {
         "log": same("alula.report:log"),
         "replace": same("alula.report:replace"),
     },
+    "flyte.sandbox": {
+        "CodeTaskTemplate": adapted("alula_flyte.flyte2.sandboxes:OrchestratorTask", _IN_MONTY),
+        "ORCHESTRATOR_SYNTAX_PROMPT": adapted(
+            "alula_flyte.flyte2.sandboxes:ORCHESTRATOR_SYNTAX_PROMPT", "says it in other words"
+        ),
+        "SandboxedTaskTemplate": adapted("alula_flyte.flyte2.sandboxes:OrchestratorTask", _IN_MONTY),
+        "create": _later(_NO_CONTAINERS, "Run the code in a task with executor='process'"),
+        "sandbox_environment": _later(_NO_CONTAINERS, "Run the code in a task with executor='process'"),
+        "orchestrate_local": adapted("alula_flyte.flyte2.sandboxes:orchestrate_local", _IN_MONTY),
+        "orchestrator_from_str": adapted("alula_flyte.flyte2.sandboxes:orchestrator_from_str", _IN_MONTY),
+    },
     "flyte.storage": {
         name: adapted(f"alula_flyte.flyte2.storage:{name}", "fsspec's own settings say how a storage is reached")
         for name in (
@@ -372,6 +384,5 @@ MISSING_MODULES: dict[str, Row] = {
     "flyte.cli": missing("the command line is `alula`", "Use `alula flyte run`"),
     "flyte.connectors": missing("there is no server that would run connectors", "Write a plugin with an executor"),
     "flyte.extend": missing("Alula is extended by plugins", "See 'Write a plugin' in the documentation"),
-    "flyte.sandbox": missing("sandboxes are not there yet", "Run the code in a task with executor='process'"),
 }
 """Modules that are missing as a whole."""
