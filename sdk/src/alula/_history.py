@@ -49,7 +49,8 @@ def list_runs(store: SqliteStore, *, limit: int | None = None, status: str = "",
         entity: Only those of this entity, by its qualified name or the last part of it.
     """
     stored = "running" if status == LOST else status
-    found = [r for r in store.runs(status=stored, entity=entity) if status in {"", status_of(r)}]
+    records = [_looked_at_again(store, record) for record in store.runs(status=stored, entity=entity)]
+    found = [record for record in records if status in {"", status_of(record)}]
     return found if limit is None else found[:limit]
 
 
@@ -71,7 +72,12 @@ def find_run(store: SqliteStore, name: str = "") -> RunRecord:
     record = store.find_run(matching[0]) if len(matching) == 1 else None
     if record is None:
         raise UnknownNameError.among("run", name, matching or names)
-    return record
+    return _looked_at_again(store, record)
+
+
+def _looked_at_again(store: SqliteStore, record: RunRecord) -> RunRecord:
+    """Return a run as it is now if it seems lost: it may have ended, and its process after it, since it was read."""
+    return (record.lost and store.find_run(record.name)) or record
 
 
 def actions_of(store: Store, record: RunRecord, warn: Callable[[str], None]) -> Sequence[Action]:

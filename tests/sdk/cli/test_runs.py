@@ -354,6 +354,18 @@ def test_a_run_of_a_process_that_is_gone_is_lost(history: SqliteStore) -> None:
     assert [found.name for found in list_runs(history, status="lost", limit=2)] == ["unsaid", "reused"]
 
 
+def test_a_run_that_ended_since_it_was_read_is_not_lost(history: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    run = record("r", owner=f"{this_process().split(':')[0]}:{dead.pid}:1")
+    history.begin_run(run)
+    read = history.runs()
+    run.status, run.ended_at = "succeeded", run.started_at
+    history.change_run(run)
+    monkeypatch.setattr(history, "runs", lambda **_filters: read)
+    assert statuses(history) == {"r": "succeeded"}
+
+
 def test_many_processes_write_at_once(folder: Path, alula_home: Path, program: Run) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda n: program("run", "--name", f"r{n}", "prog.py", "wf"), range(8)))
