@@ -212,7 +212,7 @@ def test_untyped_and_unknown_values_are_pickled(run: Callable[[str], str]) -> No
         print(outputs.named_outputs, outputs.first, outputs.o1, outputs)
         """
     )
-    assert out == "8\n{'first': 1, 'second': 'b'} 1 b ActionOutputs(first=1, second=\"b\")\n"
+    assert out == "8\n{'o0': 1, 'o1': 'b'} 1 b ActionOutputs(o0=1, o1=\"b\")\n"
 
 
 def test_context_reports_files_and_checkpoints(run: Callable[[str], str]) -> None:

@@ -17,14 +17,14 @@ _MODES = ("local", "remote", "hybrid")
 
 
 class ActionOutputs(tuple[Any, ...]):
-    """The outputs of a run, in order; by name in `named_outputs`, and as attributes, also as ``o0``, ``o1`` and so on."""
+    """The outputs of a run, in order; by name in `named_outputs`, and as attributes."""
 
     named_outputs: dict[str, Any]
 
     def __new__(cls, named_outputs: Mapping[str, Any]) -> ActionOutputs:
         made = super().__new__(cls, named_outputs.values())
         made.named_outputs = dict(named_outputs)
-        made.__dict__.update({f"o{number}": value for number, value in enumerate(made)}, **named_outputs)
+        made.__dict__.update(named_outputs)
         return made
 
     def __repr__(self) -> str:
@@ -148,7 +148,11 @@ class Run:
         Raises:
             Exception: The run failed; what the task raised.
         """
-        return ActionOutputs(self._run.outputs().named_outputs)
+        named = self._run.outputs().named_outputs
+        # Flyte numbers outputs also where the type of the result gives them names.
+        outputs = ActionOutputs({f"o{number}": value for number, value in enumerate(named.values())})
+        outputs.__dict__.update(named)
+        return outputs
 
     def _show_logs(self, *_args: Any, **_options: Any) -> None:
         """Do nothing: what tasks print has been shown."""
