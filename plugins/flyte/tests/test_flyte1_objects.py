@@ -284,3 +284,51 @@ def test_schemas_in_dataclasses_of_mashumaro(run: Run) -> None:
         print(isinstance(StructuredDataset._deserialize(made._serialize()), StructuredDataset))
     """)
     assert out.splitlines() == ["True 3", "True"]
+
+
+def test_references_are_mocked(run: Run) -> None:
+    out = run("""
+        import typing
+        from flytekit import reference_launch_plan, reference_task, reference_workflow, task, workflow
+        from flytekit.testing import patch, task_mock
+
+        where = {"project": "p", "domain": "d", "version": "1"}
+
+        @reference_task(name="lib.join", **where)
+        def join(words: typing.List[str]) -> str: ...
+
+        @reference_workflow(name="lib.both", **where)
+        def both(x: int) -> typing.Tuple[str, int]: ...
+
+        @reference_launch_plan(name="lib.daily", **where)
+        def daily(x: int) -> int: ...
+
+        @task
+        def words(n: int) -> typing.List[str]:
+            return ["a"] * n
+
+        @workflow
+        def flow(n: int) -> typing.Tuple[str, int, int]:
+            text, number = both(x=n)
+            return join(words=words(n=n)), number, daily(n)
+
+        @patch(both)
+        def check(both_mock):
+            both_mock.return_value = ("text", 7)
+            with task_mock(join) as join_mock, task_mock(daily) as daily_mock:
+                join_mock.side_effect = lambda words: "-".join(words)
+                daily_mock.return_value = 9
+                print(tuple(flow(n=3)), both(1))
+                daily_mock.assert_called_once_with(x=3)
+
+        check()
+        for mock in (lambda: flow(n=1), lambda: task_mock(flow).__enter__()):
+            try:
+                mock()
+            except Exception as problem:
+                print(str(problem).splitlines()[-1].strip())
+    """)
+    first, second, third = out.splitlines()
+    assert first == "('a-a-a', 7, 9) ('text', 7)"
+    assert "replaced_by" in second
+    assert third == "Mock the tasks that it is made of."

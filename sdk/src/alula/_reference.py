@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from alula_kernel.errors import UsageError
@@ -11,6 +12,7 @@ from alula_kernel.specs import EntityId, EntityTarget, Target
 from ._entity import Entity
 from ._interface import PythonInterface, function_interface, source_location
 from ._state import call_site
+from ._task import Task
 
 if TYPE_CHECKING:
     from alula_kernel.specs import EntitySpec
@@ -46,6 +48,7 @@ class ReferenceEntity(Entity):
         self.reference = EntityId(kind, name, project, domain, version)
         self._interface = interface
         self._location = location
+        self._stand_in: _StandIn | None = None
 
     @property
     def title(self) -> str:
@@ -67,17 +70,50 @@ class ReferenceEntity(Entity):
         return EntityTarget(self.reference)
 
     def spec(self, app: App) -> EntitySpec:
-        raise self._unavailable()
+        return self._answering().spec(app)
 
-    def _unavailable(self) -> UsageError:
-        return UsageError(
-            f"{self.title} points to a server, and cannot run here",
-            hint="Call the entity itself, or replace the reference in your test.",
-            location=call_site(),
-        )
+    @contextlib.contextmanager
+    def replaced_by(self, function: Callable[..., Any]) -> Iterator[None]:
+        """Let a function answer, in this process and while the block runs, for tests: a mock, for example.
+
+        Args:
+            function: It is called with the inputs by name, and returns the outputs.
+        """
+        before = self._stand_in
+        self._answer_by(_StandIn(self.name, self._interface, function))
+        try:
+            yield
+        finally:
+            self._answer_by(before)
+
+    def _answer_by(self, stand_in: _StandIn | None) -> None:
+        from ._app import current_app
+
+        self._stand_in = stand_in
+        current_app().engine.forget_plans()  # of workflows that call it
+
+    def _answering(self) -> _StandIn:
+        if self._stand_in is None:
+            raise UsageError(
+                f"{self.title} points to a server, and cannot run here",
+                hint="Call the entity itself, or replace the reference in your test, by `with reference.replaced_by(function):`.",
+                location=call_site(),
+            )
+        return self._stand_in
 
     def _call_at_top_level(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        raise self._unavailable()
+        return self._answering()._call_at_top_level(args, kwargs)
+
+
+class _StandIn(Task):
+    """The task that answers for a reference in a test."""
+
+    def __init__(self, name: str, interface: PythonInterface, function: Callable[..., Any]) -> None:
+        super().__init__(name, interface)
+        self._function = function
+
+    def execute(self, **inputs: Any) -> Any:
+        return self._function(**inputs)
 
 
 def _reference(kind: str, project: str, domain: str, name: str, version: str) -> Callable[..., ReferenceEntity]:

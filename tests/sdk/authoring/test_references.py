@@ -94,6 +94,42 @@ def test_running_a_workflow_with_one_is_refused_and_names_it() -> None:
             entity(x=1)
 
 
+@pytest.mark.parametrize(
+    ("entity", "answer"),
+    [(scale, 2.5), (remote_flow, (3, "a")), (daily, 1.5)],
+    ids=["task", "workflow", "launch plan"],
+)
+def test_a_test_may_replace_one(entity: Any, answer: Any) -> None:
+    given: list[int] = []
+
+    def function(x: int, **_rest: Any) -> Any:
+        given.append(x)
+        return answer
+
+    def another(**_inputs: Any) -> Any:
+        raise LookupError("another one")
+
+    @dynamic
+    def graph(x: int) -> None:
+        entity(x=x)
+
+    @workflow
+    def flow(x: int) -> None:
+        entity(x=x)
+        graph(x=x)
+
+    with entity.replaced_by(function):
+        assert entity(x=1) == answer
+        flow(x=2)
+        with entity.replaced_by(another), pytest.raises(LookupError, match="another one"):
+            flow(x=3)
+        flow(x=4)
+    assert given == [1, 2, 2, 4, 4]
+    for refused in (entity, flow):
+        with pytest.raises(errors.UsageError, match="cannot run here"):
+            refused(x=5)
+
+
 def test_a_missing_annotation_is_refused() -> None:
     with pytest.raises(errors.CompileError, match="parameter 'x' of reference wrong has no type annotation"):
 

@@ -42,7 +42,7 @@ class FileAccessProvider:
     @property
     def raw_output_prefix(self) -> str:
         """URI under which it makes places."""
-        return self._prefix or child_uri(self._storage.root, "new")
+        return self.join(self._prefix or child_uri(self._storage.root, "new"), "")
 
     # --- places ---
 

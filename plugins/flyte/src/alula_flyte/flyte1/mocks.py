@@ -1,4 +1,4 @@
-"""``flytekit.testing``: tasks that do what a test says."""
+"""``flytekit.testing``: tasks and references that do what a test says."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import MagicMock
 
-import alula
 from alula.errors import UsageError
 
 
 @contextlib.contextmanager
 def task_mock(t: Any) -> Iterator[MagicMock]:
-    """Let a mock answer instead of a task, in this process, while the block runs.
+    """Let a mock answer instead of a task, or of what a reference points to, in this process, while the block runs.
 
     Args:
-        t: The task.
+        t: The task, or the reference.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is neither.
     """
-    if not isinstance(t, alula.Task):
+    if not hasattr(t, "replaced_by"):
         raise UsageError(
-            f"expected a task to mock, found {type(t).__qualname__}", hint="Mock the tasks that it is made of."
+            f"expected a task or a reference to mock, found {type(t).__qualname__}",
+            hint="Mock the tasks that it is made of.",
         )
     mock = MagicMock()
     with t.replaced_by(mock):
@@ -32,10 +32,10 @@ def task_mock(t: Any) -> Iterator[MagicMock]:
 
 
 def patch(target: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a mock answer instead of a task while the decorated test runs; it is the test's first argument.
+    """Let a mock answer instead of a task, or of a reference, while the decorated test runs; it is the test's first argument.
 
     Args:
-        target: The task.
+        target: The task, or the reference.
     """
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:

@@ -426,7 +426,8 @@ MODULES: dict[str, Table] = {
         Secret=_CORE["Secret"],
     ),
     "flytekit.core.testing": {
-        name: _adapter(f"mocks:{name}", "a mock answers instead of a task") for name in ("patch", "task_mock")
+        name: _adapter(f"mocks:{name}", "a mock answers instead of a task or a reference")
+        for name in ("patch", "task_mock")
     },
     "flytekit.core.type_engine": {
         **_core("AsyncTypeTransformer", "BatchSize", "SimpleTransformer", "TypeEngine", "TypeTransformer"),
@@ -759,8 +760,8 @@ MODULES: dict[str, Table] = {
     },
     "flytekit.testing": _core(
         "SecretsManager",
-        patch=_adapter("mocks:patch", "a mock answers instead of a task"),
-        task_mock=_adapter("mocks:task_mock", "a mock answers instead of a task"),
+        patch=_adapter("mocks:patch", "a mock answers instead of a task or a reference"),
+        task_mock=_adapter("mocks:task_mock", "a mock answers instead of a task or a reference"),
     ),
     "flytekit.tools.translator": _core(
         "Options", "get_serializable", **_internal("gather_dependent_entities", "get_serializable_task")
