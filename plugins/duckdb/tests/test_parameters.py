@@ -114,6 +114,16 @@ def test_rows_and_values_for_several_queries() -> None:
     assert rows(query, params=[[[1], [2], [3]], [1]]) == [{"s": 5}]
 
 
+@pytest.mark.parametrize("params", [[[5], [6]], [[[5], [6]]]])
+def test_rows_of_the_only_insert_may_be_a_list_in_the_list(params: list[Any]) -> None:
+    query = DuckDBQuery(
+        "nested",
+        ["CREATE TABLE t (n INT)", "INSERT INTO t VALUES (?)", "SELECT n FROM t ORDER BY n"],
+        inputs={"params": list[Any]},
+    )
+    assert rows(query, params=params) == [{"n": 5}, {"n": 6}]
+
+
 def test_an_insert_with_returning_may_be_the_last() -> None:
     query = DuckDBQuery(
         "returning", "CREATE TABLE t (n INT); INSERT INTO t VALUES (?) RETURNING n", inputs={"params": list[int]}

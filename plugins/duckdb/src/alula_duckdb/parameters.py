@@ -114,7 +114,9 @@ def _listed(value: Any, name: str) -> list[Any]:
 def _shares(statements: Sequence[Statement], listed: list[Any], name: str) -> list[list[list[Any]]]:
     """Divide listed values among statements; of a single statement they may be its own values or a list with these."""
     if len(statements) == 1:
-        rows = _rows(statements[0], listed)
+        # A list with the rows of an INSERT comes first: it could also be one row with a list of lists in it.
+        share = listed[0] if len(listed) == 1 and _are_rows(statements[0], listed[0]) else listed
+        rows = _rows(statements[0], share)
         if rows is None and len(listed) == 1:
             rows = _rows(statements[0], listed[0])
         if rows is not None:
@@ -135,10 +137,18 @@ def _rows(statement: Statement, share: Any) -> list[list[Any]] | None:
     """Return the parameters of each run of a statement; None if the share does not fit."""
     if not isinstance(share, (list, tuple)):
         return None
-    is_row = len(share) == statement.positional
-    if statement.is_insert and all(isinstance(r, (list, tuple)) and len(r) == statement.positional for r in share):
+    if _are_rows(statement, share):
         return [list(row) for row in share]
-    return [list(share)] if is_row else None
+    return [list(share)] if len(share) == statement.positional else None
+
+
+def _are_rows(statement: Statement, share: Any) -> bool:
+    """Tell whether it lists what is inserted by each run of a statement."""
+    return (
+        statement.is_insert
+        and isinstance(share, (list, tuple))
+        and all(isinstance(row, (list, tuple)) and len(row) == statement.positional for row in share)
+    )
 
 
 def _shown(value: Any) -> str:

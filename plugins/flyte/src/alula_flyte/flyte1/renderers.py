@@ -42,6 +42,31 @@ class BoxRenderer:
         return str(px.box(df, y=self._column_name).to_html())
 
 
+class GanttChartRenderer:
+    """Draws when things began and ended, by Plotly."""
+
+    def to_html(self, df: Any) -> str:
+        """Return the drawing as HTML.
+
+        Args:
+            df: A data frame of pandas with the columns ``Name``, ``Start`` and ``Finish``.
+        """
+        import plotly.express as px
+
+        return str(px.timeline(df, x_start="Start", x_end="Finish", y="Name", color="Name").to_html())
+
+
+class PolarsDataFrameRenderer:
+    """Shows the statistics of a data frame of polars, a line for each column."""
+
+    def to_html(self, df: Any) -> str:
+        """Return the statistics as HTML; a lazy frame is collected."""
+        frame = df.collect() if hasattr(df, "collect") else df
+        described = frame.describe()
+        names = described.to_series(0)
+        return str(described.drop(names.name).transpose(column_names=names)._repr_html_())
+
+
 class TableRenderer:
     """Shows a data frame of pandas as a table."""
 

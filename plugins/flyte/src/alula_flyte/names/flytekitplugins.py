@@ -9,12 +9,33 @@ _LATER = "there is no plugin for it yet"
 MODULES: dict[str, Table] = {
     "flytekitplugins": {},
     "flytekitplugins.duckdb": {
-        "DuckDBQuery": same("alula_duckdb:DuckDBQuery"),
+        "DuckDBQuery": adapted("alula_duckdb:DuckDBQuery", "MotherDuck's token comes from the environment"),
         "DuckDBProvider": same("alula_duckdb:DuckDBProvider"),
     },
+    "flytekitplugins.duckdb.task": {
+        "MissingSecretError": missing("MotherDuck's token comes from the environment", when_called=True),
+    },
+    "flytekitplugins.omegaconf": {
+        name: adapted(
+            f"alula_flyte.flyte1.configurations:{name}",
+            "configurations are pickled, which keeps the dataclasses behind them",
+        )
+        for name in (
+            *("OmegaConfTransformerMode", "get_transformer_mode", "local_transformer_mode", "set_transformer_mode"),
+        )
+    },
+    "flytekitplugins.polars": {
+        name: missing("Alula handles these data frames by itself", when_called=True)
+        for name in ("ParquetToPolarsDataFrameDecodingHandler", "PolarsDataFrameToParquetEncodingHandler")
+    },
     "flytekitplugins.ray": {
-        name: adapted(f"alula_ray:{name}", "a pod_template is plain data")
-        for name in ("HeadNodeConfig", "RayJobConfig", "WorkerNodeConfig")
+        **{
+            name: adapted(f"alula_ray:{name}", "a pod_template is plain data")
+            for name in ("HeadNodeConfig", "RayJobConfig", "WorkerNodeConfig")
+        },
+        "AutoscalerOptionsConfig": adapted(
+            "alula_flyte.flyte1.autoscaling:AutoscalerOptionsConfig", "plain data, as RayJobConfig takes it"
+        ),
     },
     "flytekitplugins.kfmpi": {
         **{
@@ -53,12 +74,17 @@ MODULES: dict[str, Table] = {
     "flytekitplugins.deck": {},
     "flytekitplugins.deck.renderer": {
         name: adapted(f"alula_flyte.flyte1.renderers:{name}", "needs the library that draws it")
-        for name in ("BoxRenderer", "FrameProfilingRenderer", "ImageRenderer", "TableRenderer")
+        for name in ("BoxRenderer", "FrameProfilingRenderer", "GanttChartRenderer", "ImageRenderer", "TableRenderer")
     },
 }
 """The rows of each module."""
 
-MODULES["flytekitplugins.duckdb.task"] = MODULES["flytekitplugins.duckdb"]
+MODULES["flytekitplugins.polars.sd_transformers"] = {
+    **MODULES["flytekitplugins.polars"],
+    "PolarsDataFrameRenderer": adapted("alula_flyte.flyte1.renderers:PolarsDataFrameRenderer", "shows statistics"),
+}
+MODULES["flytekitplugins.duckdb.task"].update(MODULES["flytekitplugins.duckdb"])
+MODULES["flytekitplugins.omegaconf.config"] = MODULES["flytekitplugins.omegaconf"]
 MODULES["flytekitplugins.kfmpi.task"] = MODULES["flytekitplugins.kfmpi"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
 MODULES["flytekitplugins.spark.task"] = MODULES["flytekitplugins.spark"]
@@ -108,7 +134,6 @@ MISSING_MODULES: dict[str, Row] = {
                 ),
                 *(
                     "neptune",
-                    "omegaconf",
                     "onnxpytorch",
                     "onnxscikitlearn",
                     "onnxtensorflow",
@@ -117,7 +142,6 @@ MISSING_MODULES: dict[str, Row] = {
                 ),
                 *(
                     "perian_job",
-                    "polars",
                     "pydantic",
                     "pytorch",
                     "slurm",
