@@ -251,3 +251,51 @@ def test_configurations_keep_what_they_are(run: Callable[[str], Any]) -> None:
         """
     )
     assert _output(answer) == ["0.5 True Training", "True True"]
+
+
+def test_datasets_of_lance_are_data_frames(run: Callable[[str], Any]) -> None:
+    answer = run(
+        """
+        import tempfile
+        from typing import Annotated
+        import flyte
+        import lance
+        import pyarrow as pa
+        from flyte.io import DataFrame
+
+        env = flyte.TaskEnvironment("lanced")
+
+        @env.task
+        async def table() -> Annotated[DataFrame, "lance"]:
+            return DataFrame.from_df(pa.table({"n": [1, 2, 3], "text": ["a", "b", "c"]}))
+
+        @env.task
+        async def reference() -> DataFrame:
+            uri = tempfile.mkdtemp() + "/numbers.lance"
+            lance.write_dataset(pa.table({"n": [1]}), uri)
+            lance.write_dataset(pa.table({"n": [2]}), uri, mode="append")
+            return DataFrame(uri=uri, format="lance")
+
+        @env.task
+        async def dataset() -> lance.LanceDataset:
+            return lance.write_dataset(pa.table({"n": [4, 5]}), tempfile.mkdtemp() + "/numbers.lance")
+
+        @env.task
+        async def count(found: lance.LanceDataset) -> list[int]:
+            return [found.count_rows(), len(found.get_fragments()), sum(found.to_table()["n"].to_pylist())]
+
+        @env.task
+        async def read(found: DataFrame) -> list[int]:
+            return (await found.open(pa.Table).all())["n"].to_pylist()
+
+        @env.task
+        async def one(found: Annotated[pa.Table, {"n": int}]) -> list[str]:
+            return found.column_names
+
+        for task in (table, reference, dataset):
+            made = flyte.run(task).outputs()[0]
+            print(*(flyte.run(reader, made).outputs()[0] for reader in (count, read)))
+        print(flyte.run(one, flyte.run(table).outputs()[0]).outputs()[0])
+        """
+    )
+    assert _output(answer) == ["[3, 1, 6] [1, 2, 3]", "[2, 2, 3] [1, 2]", "[2, 1, 9] [4, 5]", "['n']"]

@@ -23,6 +23,7 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
 
     if not installed():
         return []
+    from .lance_datasets import lance_transformer
     from .schemas_of_frames import SchemaTransformer
     from .unknown_types import UnknownTypeTransformer
 
@@ -30,6 +31,7 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
     engine = sys.modules.get("alula_flyte.flyte1.type_engine")
     return [
         SchemaTransformer(),
+        lance_transformer(),
         UnknownTypeTransformer(),
         *(engine.TypeEngine.registered() if engine is not None else ()),
     ]

@@ -285,7 +285,9 @@ MODULES: dict[str, Table] = {
         "config_from_root": adapted("alula_flyte.flyte2.configuration:config_from_root", "reads nothing"),
     },
     "flyte.io": {
-        "DataFrame": same("alula:DataFrame"),
+        "DataFrame": adapted(
+            "alula_flyte.flyte2.frames:DataFrame", "knows the format lance too", own="alula:DataFrame"
+        ),
         "Dir": adapted(
             "alula:Dir",
             "walk(recursive=False) gives the files of the folder itself alone; the hash is that of the content",

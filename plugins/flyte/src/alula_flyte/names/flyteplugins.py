@@ -53,6 +53,7 @@ MODULES: dict[str, Table] = {
         "JsonlDir": adapted("alula_flyte.flyte2.jsonl:JsonlDir", _JSONL),
         "JsonlFile": adapted("alula_flyte.flyte2.jsonl:JsonlFile", _JSONL),
     },
+    "flyteplugins.lance": {},
     "flyteplugins.omegaconf": {
         "log_yaml": adapted("alula_flyte.flyte2.configurations:log_yaml", "the same"),
     },
@@ -74,7 +75,7 @@ MODULES: dict[str, Table] = {
     "flyteplugins.spark": _SPARK,
     "flyteplugins.spark.task": _SPARK,
 }
-"""The rows of each module. ``flyteplugins.polars`` has no names: importing it is enough, and Alula needs no plugin for it."""
+"""The rows of each module. ``flyteplugins.lance`` and ``flyteplugins.polars`` have no names: importing them is enough."""
 
 _THERE_IS_NONE = "this plugin is not there yet"
 _USE_THE_LIBRARY = "Use the library itself in a task, with @alula.trace on its calls"
@@ -88,7 +89,6 @@ MISSING_MODULES: dict[str, Row] = {
         "connectors": "Write a plugin with an executor",
         "huggingface": _USE_THE_LIBRARY,
         "hydra": _USE_THE_LIBRARY,
-        "lance": _USE_THE_LIBRARY,
         "mlflow": _USE_THE_LIBRARY,
         "nsight": _USE_THE_LIBRARY,
         "openai": _USE_THE_LIBRARY,
