@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import alula
-from alula_kernel.errors import UnknownNameError
+from alula_kernel.errors import UnknownNameError, UsageError
 
 
 class Greeting(alula.DeclaredTask):
@@ -88,3 +88,23 @@ def test_settings_are_checked_where_the_object_is_made() -> None:
         Louder("wrong", retry=3)
     assert caught.value.location.startswith(__file__)
     assert Louder("right", retries=3).spec(alula.current_app()).retries.user == 3
+
+
+def test_it_may_belong_to_an_environment_whose_defaults_it_has() -> None:
+    environment = alula.TaskEnvironment(
+        "declared", env_vars={"A": "1"}, resources=alula.Resources(cpu=2), cache="auto", queue="slow"
+    )
+    plain = Louder("plain", task_environment=environment)
+    other = Louder("other", task_environment=environment, queue="fast", cache=False)
+    spec = plain.spec(alula.current_app())
+    assert environment.tasks == (plain, other)
+    assert (spec.environment, spec.queue, spec.environment_name) == ({"A": "1"}, "slow", "declared")
+    assert spec.cache is not None
+    assert spec.resources is not None
+    assert (other.spec(alula.current_app()).queue, other.spec(alula.current_app()).cache) == ("fast", None)
+
+
+def test_an_environment_of_concurrent_attempts_refuses_it() -> None:
+    environment = alula.TaskEnvironment("concurrent", reusable=alula.ReusePolicy(replicas=1, concurrency=2))
+    with pytest.raises(UsageError, match="is a plain function, and environment 'concurrent' lets a worker run 2"):
+        Louder("loud", task_environment=environment)

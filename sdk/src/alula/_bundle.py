@@ -226,11 +226,11 @@ def _is_under(root: str, path: str) -> bool:
 
 
 def _included(modules: Iterable[ModuleType]) -> list[str]:
-    """Return what the task environments of the user's modules include."""
+    """Return what the task environments and tasks of the user's modules include."""
     found: dict[str, None] = {}
     for module in modules:
         for value in list(vars(module).values()):
-            if type(value) is TaskEnvironment:
+            if issubclass(type(value), (TaskEnvironment, Task)):
                 found.update(dict.fromkeys(value.included_paths()))
     return list(found)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._interface import PythonInterface
 from ._settings_of import task_settings
 from ._task import Task
+
+if TYPE_CHECKING:
+    from ._environment import TaskEnvironment
 
 
 class DeclaredTask(Task):
@@ -35,7 +38,8 @@ class DeclaredTask(Task):
         inputs: Python type of each input, or a pair of the type and the default.
         outputs: Python type of each output; `execute` returns the only one bare, several as a tuple.
         config: Config of its plugin.
-        settings: Settings of the task, as `alula.task` takes them.
+        settings: Settings of the task, as `alula.task` takes them; ``task_environment`` may hold a `TaskEnvironment`, whose
+            defaults then are the task's, and which counts it among its tasks.
 
     Raises:
         UsageError: A setting is unknown or wrong.
@@ -58,7 +62,13 @@ class DeclaredTask(Task):
             dict(outputs or {}),
             tuple if len(outputs or {}) > 1 else None,
         )
-        super().__init__(name, interface, task_settings(settings or {}, self._declared_at), config)
+        given = dict(settings or {})
+        environment: TaskEnvironment | None = given.pop("task_environment", None)
+        if environment is not None:
+            given = environment.defaults() | given
+        super().__init__(name, interface, task_settings(given, self._declared_at), config)
+        if environment is not None:
+            environment.add(self)
 
     @property
     def location(self) -> str:

@@ -7,8 +7,9 @@ so that running tasks can call others. What the files and messages hold is told 
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec.structs import replace
@@ -27,11 +28,14 @@ from alula_kernel.errors import ActionError, StorageError
 from alula_kernel.worker_protocol import Ended, load_attempt, store_outcome
 
 from ._app import App, current_app
+from ._context import TaskContext
+from ._state import STATE
 from ._worker_channel import Channel, ChannelController, EngineGoneError
 from ._worker_code import load_code_into, loading_failure, task_in
 from ._worker_signals import AttemptStopped, StopSignals
 
 if TYPE_CHECKING:
+    from alula_kernel.engine import OpenRun
     from alula_kernel.specs import EntityId, Target, TaskSpec
 
     from ._task import Task
@@ -93,20 +97,7 @@ def attempt_in(app: App, attempt: Attempt, controller: Controller | None = None)
             return loading_failure(failure)
         if controller is not None:
             return _run(app, attempt, controller)
-        from alula_kernel.engine import MemoryStore, RunOptions
-
-        options = RunOptions(
-            project=attempt.project,
-            domain=attempt.domain,
-            labels=attempt.labels,
-            environment=attempt.environment,
-            output_prefix=f"{attempt.output_prefix}/calls" if attempt.output_prefix else "",
-            context=attempt.context,
-            code=attempt.code,
-        )
-        engine = app.engine_over(MemoryStore())
-        engine.listeners = ()  # the attempt is announced by the engine that it belongs to
-        run = engine.open_run(attempt.task.id.name, attempt.task.id, options)
+        run = _run_for_calls(app, attempt)
         try:
             outcome = _run(app, attempt, run.controller)
         except BaseException as stop:
@@ -114,6 +105,51 @@ def attempt_in(app: App, attempt: Attempt, controller: Controller | None = None)
             raise
         run.end(outcome.error)
         return outcome
+
+
+@contextlib.contextmanager
+def joined_attempt(attempt: Attempt) -> Iterator[TaskContext]:
+    """Make this process one more of an attempt that another process runs, while the block runs.
+
+    `alula.current_context` answers as in the attempt. Entities that are called run in this process, as part of the attempt.
+    Environment variables and secrets are those of this process; whoever starts it inside of the attempt hands them on.
+
+    Args:
+        attempt: The attempt.
+    """
+    app = current_app()
+    app.settings.import_preloaded()
+    run = _run_for_calls(app, attempt)
+    context = TaskContext(app, attempt, run.controller)
+    token = STATE.set(context)
+    try:
+        yield context
+    except BaseException as stop:
+        run.end(stopped=str(stop) or type(stop).__name__)
+        raise
+    else:
+        run.end()
+    finally:
+        STATE.reset(token)
+        context.close()
+
+
+def _run_for_calls(app: App, attempt: Attempt) -> OpenRun:
+    """Open a run in this process for what an attempt calls without an engine to ask."""
+    from alula_kernel.engine import MemoryStore, RunOptions
+
+    options = RunOptions(
+        project=attempt.project,
+        domain=attempt.domain,
+        labels=attempt.labels,
+        environment=attempt.environment,
+        output_prefix=f"{attempt.output_prefix}/calls" if attempt.output_prefix else "",
+        context=attempt.context,
+        code=attempt.code,
+    )
+    engine = app.engine_over(MemoryStore())
+    engine.listeners = ()  # the attempt is announced by the engine that it belongs to
+    return engine.open_run(attempt.task.id.name, attempt.task.id, options)
 
 
 def _run(app: App, attempt: Attempt, controller: Controller) -> Outcome:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from alula import DeclaredTask
 from alula._app import current_app
 from alula._bundle import code_for
 from alula._bundle_archive import BundleError
@@ -72,6 +73,17 @@ def names_in(code: CodeReference) -> list[str]:
 def test_environments_include_files_folders_and_patterns(load: Any, include: tuple[str, ...], added: list[str]) -> None:
     code = code_for(load(*include).t, "loaded_modules")
     assert sorted(names_in(code)) == sorted(["__init__.py", "tasks.py", *added])
+
+
+def test_a_task_includes_what_it_needs(load: Any) -> None:
+    module = load()
+
+    class Query(DeclaredTask):
+        def included_paths(self) -> list[str]:
+            return [str(Path(module.__file__).parent / "query.sql")]  # type: ignore[arg-type]
+
+    module.query = Query("query")  # type: ignore[attr-defined]
+    assert "query.sql" in names_in(code_for(module.t, "loaded_modules"))
 
 
 def test_the_caller_adds_files_below_the_root(load: Any) -> None:

@@ -526,3 +526,13 @@ def test_a_task_runs_without_an_optional_secret(secret: str, monkeypatch: pytest
         return "TOKEN_OF_MINE" in os.environ, len(os.environ["DATABASE_PASSWORD"])
 
     assert given() == (False, len(secret))
+
+
+def test_a_task_can_mask_a_text_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALULA_SECRET_MASKED_HERE", "value-of-the-secret")
+
+    @alula.task(secret_requests=["masked_here"])
+    def shown() -> str:
+        return alula.current_context().secrets.mask("it is value-of-the-secret")
+
+    assert shown() == "it is [secret]"
