@@ -332,3 +332,41 @@ def test_references_are_mocked(run: Run) -> None:
     assert first == "('a-a-a', 7, 9) ('text', 7)"
     assert "replaced_by" in second
     assert third == "Mock the tasks that it is made of."
+
+
+def test_optional_values_are_looked_at_when_they_are_there(run: Run) -> None:
+    out = run("""
+        from dataclasses import dataclass
+        from typing import List, Optional, Union
+        from flytekit import task, workflow
+
+        @dataclass
+        class Inner:
+            n: int
+
+        @dataclass
+        class Outer:
+            inner: Optional[Inner]
+
+        @task
+        def make(n: Optional[int]) -> Outer:
+            return Outer(None if n is None else Inner(n))
+
+        @task
+        def take(inner: Inner) -> Union[int, List[int], None]:
+            return inner.n
+
+        @workflow
+        def flow(n: Optional[int] = None) -> Optional[int]:
+            return take(inner=make(n=n).inner)
+
+        print(flow(n=3))
+        try:
+            flow()
+        except TypeError as problem:
+            print(problem)
+    """)
+    first, second = out.splitlines()
+    assert first == "3"
+    assert second.startswith("input 'inner' of task ")
+    assert second.endswith("take: expected Inner, found None")

@@ -554,9 +554,11 @@ def _convertible(promise: Promise, target: LiteralType) -> bool:
     """Tell whether a promise fits although its type alone does not.
 
     Data frames of unlike declared formats fit, as readers take any format. A part of untyped JSON fits a primitive: what
-    it is comes out when the workflow runs.
+    it is comes out when the workflow runs. So does which variant a value of a union is, where that is allowed.
     """
     source = promise._type
+    if isinstance(source, UnionOf) and promise._narrowable:
+        return any(mismatch(variant, target) is None for variant in source.variants)
     if isinstance(source, DatasetOf) and isinstance(target, DatasetOf):
         return not (source.columns and target.columns)
     return source == JSON and bool(promise._path) and target in {BOOL, INT, FLOAT, STR}

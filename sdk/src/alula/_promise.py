@@ -226,6 +226,13 @@ class Promise(Chainable):
         """Let promises be turned into text, which says what they are promises of, instead of refusing it."""
         cls._printable = True
 
+    _narrowable = False
+
+    @classmethod
+    def let_be_narrowed(cls) -> None:
+        """Let promises of a union be passed where not all of its variants fit: a value is looked at when it is there."""
+        cls._narrowable = True
+
     def __str__(self) -> str:
         if self._printable:
             return repr(self)

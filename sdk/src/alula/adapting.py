@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._aio import WithAio
 from ._state import count_as_own
 
-__all__ = ["WithAio", "count_as_own", "let_promises_be_printed"]
+__all__ = ["WithAio", "count_as_own", "let_promises_be_printed", "let_unions_be_narrowed"]
 
 
 def let_promises_be_printed() -> None:
@@ -16,3 +16,13 @@ def let_promises_be_printed() -> None:
     from ._promise import Promise
 
     Promise.let_be_printed()
+
+
+def let_unions_be_narrowed() -> None:
+    """Let workflows pass a value of a union where not all of its variants fit, as an optional one where None does not.
+
+    For programs of a system that looks at values when they are there. Alula's own are told before anything runs.
+    """
+    from ._promise import Promise
+
+    Promise.let_be_narrowed()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import alula
-from alula.adapting import WithAio, count_as_own, let_promises_be_printed
+from alula.adapting import WithAio, count_as_own, let_promises_be_printed, let_unions_be_narrowed
 
 
 def test_messages_show_what_called_a_package_of_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +66,39 @@ def test_promises_can_be_let_be_printed(monkeypatch: pytest.MonkeyPatch) -> None
     let_promises_be_printed()
     assert shows() == 1
     assert shown[0].count("Promise(output 'o0' of task") == 2
+
+
+def test_unions_can_be_let_be_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from alula._promise import Promise
+
+    monkeypatch.setattr(Promise, "_narrowable", False)
+
+    @alula.task
+    def maybe(x: int) -> int | list[int] | None:
+        return {0: None, 1: [1]}.get(x, x)  # type: ignore[call-overload, no-any-return]
+
+    @alula.task
+    def double(x: int) -> int:
+        return 2 * x
+
+    @alula.workflow
+    def doubled(x: int) -> int | None:
+        found = maybe(x)
+        double(found)
+        return found  # type: ignore[return-value]
+
+    @alula.workflow
+    def texts(x: int) -> str:
+        return maybe(x)  # type: ignore[return-value]
+
+    with pytest.raises(alula.errors.TypeMismatchError, match="one of the variants, does not fit int"):
+        doubled(2)
+    let_unions_be_narrowed()
+    assert doubled(2) == 2
+    with pytest.raises(alula.errors.ValueConversionError, match="input 'x' of task .*double: expected int, found None"):
+        doubled(0)
+    with pytest.raises(alula.errors.TypeMismatchError, match="'o0' of workflow .*texts expects str"):
+        texts(2)
 
 
 def test_several_outputs_without_names_may_have_a_class() -> None:

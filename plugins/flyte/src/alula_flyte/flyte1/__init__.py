@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alula.adapting import count_as_own, let_promises_be_printed
+from alula.adapting import count_as_own, let_promises_be_printed, let_unions_be_narrowed
 
 from .. import __file__ as _package
 from ..finder import installed
@@ -10,3 +10,4 @@ from ..finder import installed
 count_as_own(_package)
 if installed():  # a process that did not ask for Flyte's names stays as it is
     let_promises_be_printed()
+    let_unions_be_narrowed()
