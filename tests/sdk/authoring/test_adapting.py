@@ -95,9 +95,9 @@ def test_unions_can_be_let_be_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
         doubled(2)
     let_unions_be_narrowed()
     assert doubled(2) == 2
-    with pytest.raises(alula.errors.ValueConversionError, match="input 'x' of task .*double: expected int, found None"):
+    with pytest.raises(alula.errors.ValueConversionError, match=r"input 'x' of task .*double: expected int, found None"):
         doubled(0)
-    with pytest.raises(alula.errors.TypeMismatchError, match="'o0' of workflow .*texts expects str"):
+    with pytest.raises(alula.errors.TypeMismatchError, match=r"'o0' of workflow .*texts expects str"):
         texts(2)
 
 
