@@ -195,6 +195,27 @@ def test_data_frames_of_a_program(run: Run) -> None:
     assert out == "10 [1, 2] parquet\n"
 
 
+def test_types_of_data_frames_keep_their_columns(run: Run) -> None:
+    out = run("""
+        import datetime
+        from typing import Annotated
+
+        import pandas as pd
+        from flytekit import kwtypes
+        from flytekit.core.type_engine import TypeEngine
+        from flytekit.models.types import SimpleType
+
+        columns = kwtypes(name=str, age=int, born=datetime.datetime, tags=dict[str, int])
+        kind = TypeEngine.to_literal_type(Annotated[pd.DataFrame, columns, "csv"]).structured_dataset_type
+        for column in kind.columns:
+            print(column.name, column.literal_type.simple == {
+                "name": SimpleType.STRING, "age": SimpleType.INTEGER, "born": SimpleType.DATETIME, "tags": SimpleType.STRUCT
+            }[column.name])
+        print(kind.format)
+        """)
+    assert out == "name True\nage True\nborn True\ntags True\ncsv\n"
+
+
 def test_kinds_of_tasks_of_a_program(run: Run) -> None:
     out = run("""
         from dataclasses import dataclass

@@ -7,9 +7,11 @@ import html
 import inspect
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from alula_kernel.errors import UnknownNameError
 
 from ._aio import WithAio
 from ._redaction import masked
@@ -34,6 +36,23 @@ class DeckField(str, enum.Enum):
 
 
 _DEFAULT_FIELDS = tuple(DeckField)
+
+
+def check_fields(fields: Iterable[DeckField | str], location: str) -> None:
+    """Check what a task wants its report to show by itself.
+
+    Args:
+        fields: Fields, or their values.
+        location: ``file:line`` of the task.
+
+    Raises:
+        UnknownNameError: There is no such field.
+    """
+    known = [field.value for field in DeckField]
+    for field in [fields] if isinstance(fields, str) else fields:
+        name = getattr(field, "value", field)
+        if name not in known:
+            raise UnknownNameError.among("deck field", str(name), known, location=location)
 
 
 class Deck:

@@ -631,6 +631,10 @@ def task(
         raise UnknownNameError.among("task setting", next(iter(unknown)), known, location=location)
     if disable_deck is not None and enable_deck is not None:
         raise UsageError("disable_deck and enable_deck are both given", location=location)
+    if deck_fields:
+        from ._report import check_fields
+
+        check_fields(deck_fields, location)
     mode = getattr(execution_mode, "value", execution_mode)
     if mode not in {"default", "dynamic", 1, 2}:
         raise UnknownNameError.among("execution_mode", str(mode), ["default", "dynamic"], location=location)

@@ -287,3 +287,11 @@ def test_values_of_every_kind_have_previews(tmp_path: Path) -> None:
 def test_both_switches_are_refused() -> None:
     with pytest.raises(errors.UsageError, match="both given"):
         task(enable_deck=True, disable_deck=False)
+
+
+def test_a_field_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(errors.UnknownNameError, match=r"test_reports\.py:\d+: unknown deck field 'Inputs'\n.*'?Input"):
+
+        @task(enable_deck=True, deck_fields=(DeckField.OUTPUT, "Inputs"))  # type: ignore[arg-type]
+        def wrong() -> int:
+            return 1

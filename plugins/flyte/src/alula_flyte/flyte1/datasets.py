@@ -14,6 +14,7 @@ from alula_kernel.uris import uri_of
 from .contexts import FlyteContext
 from .literal_types import DatasetColumn, StructuredDatasetType
 from .literals import StructuredDataset, StructuredDatasetMetadata
+from .model_conversion import model_columns
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ class StructuredDatasetDecoder(_Handler, ABC, Generic[T]):
 
 
 def _type_of(format: str, columns: tuple[own.Column, ...] = ()) -> StructuredDatasetType:
-    return StructuredDatasetType([DatasetColumn(column.name, column.type) for column in columns], format)
+    return StructuredDatasetType(list(model_columns(columns)), format)
 
 
 class _Encoder(alula.DataFrameEncoder[Any]):

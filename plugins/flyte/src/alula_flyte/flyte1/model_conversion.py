@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import alula
@@ -39,6 +41,15 @@ _SIMPLE: dict[int, own_types.LiteralType] = {
     models.SimpleType.ERROR: own_types.Opaque("Error"),
     models.SimpleType.STRUCT: own_types.JSON,
 }
+_COLUMNS = {
+    models.SimpleType.INTEGER: ("int64", r"u?int\d+"),
+    models.SimpleType.FLOAT: ("double", r"float|halffloat|double"),
+    models.SimpleType.STRING: ("string", r"string|large_string"),
+    models.SimpleType.BOOLEAN: ("bool", r"bool"),
+    models.SimpleType.DATETIME: ("timestamp[us]", r"(timestamp|date).*"),
+    models.SimpleType.DURATION: ("duration[us]", r"duration.*"),
+}
+"""What Arrow calls columns of each of Flyte's types, and the pattern of all of Arrow's types that become one of it."""
 _TIMES: dict[own_types.LiteralType, type] = {own_types.DATETIME: dt.datetime, own_types.TIMEDELTA: dt.timedelta}
 
 
@@ -62,7 +73,9 @@ def own_type(model: models.LiteralType) -> own_types.LiteralType:
     if model.union_type is not None:
         return own_types.UnionOf(tuple(own_type(variant) for variant in model.union_type.variants))
     if model.structured_dataset_type is not None:
-        return own_types.DatasetOf((), model.structured_dataset_type.format)
+        return own_types.DatasetOf(
+            _own_columns(model.structured_dataset_type.columns), model.structured_dataset_type.format
+        )
     if model.schema is not None:
         return own_types.DatasetOf()
     raise ValueConversionError("a LiteralType says nothing of a type")
@@ -83,12 +96,34 @@ def model_type(literal_type: own_types.LiteralType) -> models.LiteralType:
             return models.LiteralType(enum_type=models.EnumType([str(value) for value in values]))
         case own_types.UnionOf(variants):
             return models.LiteralType(union_type=models.UnionType([model_type(variant) for variant in variants]))
-        case own_types.DatasetOf(_, format):
-            return models.LiteralType(structured_dataset_type=models.StructuredDatasetType(format=format))
+        case own_types.DatasetOf(columns, format):
+            dataset = models.StructuredDatasetType(model_columns(columns), format)
+            return models.LiteralType(structured_dataset_type=dataset)
         case own_types.Opaque():
             return models.LiteralType(blob=models.BlobType("PythonPickle"))
     number = next((number for number, simple in _SIMPLE.items() if simple == literal_type), models.SimpleType.STRUCT)
     return models.LiteralType(simple=number)
+
+
+def model_columns(columns: Sequence[own.Column]) -> list[models.DatasetColumn]:
+    """Return Flyte's columns for Alula's; of plain data, if Flyte has no type for one."""
+    kinds = (
+        next((kind for kind, (_, pattern) in _COLUMNS.items() if re.fullmatch(pattern, column.type)), None)
+        for column in columns
+    )
+    plain = models.SimpleType.STRUCT
+    return [
+        models.DatasetColumn(column.name, models.LiteralType(simple=plain if kind is None else kind))
+        for column, kind in zip(columns, kinds, strict=True)
+    ]
+
+
+def _own_columns(columns: Sequence[models.DatasetColumn]) -> tuple[own.Column, ...]:
+    """Return Alula's columns for Flyte's; none, which means any, if one is not of a type that says enough."""
+    kinds = [column.literal_type.simple for column in columns]
+    if any(kind not in _COLUMNS for kind in kinds):
+        return ()
+    return tuple(own.Column(column.name, _COLUMNS[kind][0]) for column, kind in zip(columns, kinds, strict=True))
 
 
 def own_literal(model: Literal, context: ConversionContext) -> own.Literal:
