@@ -277,15 +277,34 @@ def test_parameters_take_outputs_of_runs(run: Callable[[str], Any]) -> None:
         )
 
         @app.server
-        async def serve(first, newest):
-            print(open(first).read(), open(newest).read())
+        async def serve(first: str, newest: flyte.io.File):
+            print(open(first).read(), open(newest.path).read(), flyte.app.get_parameter("newest") == newest.path)
 
         served = flyte.with_servecontext(mode="local").serve(app)
         while not served.is_deactivated():
             pass
         """
     )
-    assert _output(answer) == ["True True", "unknown run of this process 'nowhere'", "one two"]
+    assert _output(answer) == ["True True", "unknown run of this process 'nowhere'", "one two True"]
+
+
+def test_app_that_cannot_start_says_so(run: Callable[[str], Any]) -> None:
+    answer = run(
+        """
+        import os
+        import flyte
+        from flyte.app.extras import FastAPIAppEnvironment
+
+        async def application(scope, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no model"})
+
+        flyte.serve(FastAPIAppEnvironment(name="broken", app=application, port=int(os.environ["PORT"])))
+        """
+    )
+    assert answer.code == 1
+    assert "the app broken could not be started" in answer.err
+    assert "the server of the app broken ended before it answered" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -114,12 +114,18 @@ class FastAPIAppEnvironment(AppEnvironment):
                 name="uvicorn",
             ) from None
         server = uvicorn.Server(self.uvicorn_config or uvicorn.Config(self.app, port=self.get_port().port))
-        serving = asyncio.ensure_future(server.serve())
+        serving = asyncio.ensure_future(self._until_it_ends(server))
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
             server.should_exit = True
             await serving
+
+    async def _until_it_ends(self, server: Any) -> None:
+        try:
+            await server.serve()
+        except SystemExit as problem:  # it would end the loop, not this task
+            raise UsageError(f"the app {self.name} could not be started", hint="uvicorn's log says why.") from problem
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,13 @@ class _Thread:
         parameters: Its parameters.
     """
 
-    def __init__(self, environment: AppEnvironment, parameters: Mapping[str, str]) -> None:
+    def __init__(self, environment: AppEnvironment, parameters: Mapping[str, Any]) -> None:
         self._environment = environment
         self._parameters = parameters
         self._loop = asyncio.new_event_loop()
         self._awaited: asyncio.Task[Any] | None = None
         context = contextvars.copy_context()
-        context.run(PARAMETERS.set, parameters)
+        context.run(PARAMETERS.set, {name: _text(value) for name, value in parameters.items()})
         self._thread = threading.Thread(
             target=context.run, args=(self._serve,), daemon=True, name=f"app {environment.name}"
         )
@@ -128,12 +128,21 @@ async def _awaiting(result: Any) -> Any:
     return await result
 
 
-def _taken(function: Callable[..., Any], parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return those parameters of an app that a function of its takes."""
+def _taken(function: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those parameters of an app that a function of its takes; a file or directory as its path where it wants text."""
     accepted = inspect.signature(function).parameters
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values()):
-        return dict(parameters)
-    return {name: value for name, value in parameters.items() if name in accepted}
+    takes_all = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values())
+    texts = {name for name, one in accepted.items() if one.annotation in (str, "str")}
+    return {
+        name: _text(value) if name in texts else value
+        for name, value in parameters.items()
+        if takes_all or name in accepted
+    }
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as text: the path of a file or directory."""
+    return value if isinstance(value, str) else str(value.path)
 
 
 class _Process:
@@ -281,7 +290,7 @@ class App:
             )
         _check_free(self.name, environment.get_port().port)
         parameters = {p.name: self._serving.value_of(environment, p) for p in environment.parameters}
-        named = {p.env_var: parameters[p.name] for p in environment.parameters if p.env_var}
+        named = {p.env_var: _text(parameters[p.name]) for p in environment.parameters if p.env_var}
         variables = {**(environment.env_vars or {}), **named, **self._serving.env_vars}
         if environment._server is not None:  # noqa: SLF001
             os.environ.update(variables)
@@ -293,7 +302,7 @@ class App:
                 f"the app {self.name} is served by the command {command[0]}, and there is none on this machine",
                 hint="Install what has it.",
             )
-        process = _Process(command, {**variables, PARAMETERS_VARIABLE: json.dumps(parameters)})
+        process = _Process(command, {**variables, PARAMETERS_VARIABLE: json.dumps(parameters, default=_text)})
         _end_with_this_process(process)
         return process
 
@@ -388,8 +397,8 @@ class Serving:
 
     serve = WithAio(_serve)
 
-    def value_of(self, environment: AppEnvironment, parameter: Parameter) -> str:
-        """Return a parameter of an app as text: files and directories as paths on this machine.
+    def value_of(self, environment: AppEnvironment, parameter: Parameter) -> Any:
+        """Return a parameter of an app: a text, or a file or directory, which is fetched first if it is to be.
 
         Raises:
             UsageError: It has no value, or one that has no meaning here.
@@ -400,7 +409,9 @@ class Serving:
         if isinstance(value, AppEndpoint):
             return _endpoint_of(environment, value.app_name)
         if isinstance(value, (alula.File, alula.Dir)):
-            return value.download() if parameter.download or parameter.mount else str(value.path)
+            if parameter.download or parameter.mount:
+                value.download()
+            return value
         if isinstance(value, str):
             return value
         raise UsageError(
