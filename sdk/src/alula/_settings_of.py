@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from alula_kernel.errors import UnknownNameError
+from alula_kernel.errors import UnknownNameError, UsageError
 
 from ._cache import as_cache
 from ._task import TaskSettings
@@ -42,6 +42,13 @@ def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
     given = dict(settings)
     metadata = given.pop("metadata", None)
     if metadata is not None:
+        for field in dataclasses.fields(metadata):
+            if field.name in given and getattr(metadata, field.name) not in (field.default, given[field.name]):
+                raise UsageError(
+                    f"the setting {field.name} of a task is given by itself and in its metadata, and they differ",
+                    hint="Leave one of them out.",
+                    location=location,
+                )
         given = {**{f.name: getattr(metadata, f.name) for f in dataclasses.fields(metadata)}, **given}
     known = set(TaskSettings.__struct_fields__)
     for name in given:

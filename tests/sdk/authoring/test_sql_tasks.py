@@ -179,3 +179,13 @@ def test_an_archive_has_one_file(database: str, tmp_path: Path, suffix: str) -> 
         count_in(packed(database, tmp_path / f"two.{suffix}", "a.db", "b.db"))
     with pytest.raises(errors.UsageError, match="is no zip or tar archive"):
         count_in(Path(database))
+
+
+def test_a_setting_is_not_given_twice() -> None:
+    def made(**settings: Any) -> SQLTask:
+        return SQLTask(name="twice", query_template="select 1", **settings)
+
+    assert made(metadata=TaskMetadata(retries=3), retries=3).settings.retries == 3
+    assert made(metadata=TaskMetadata(), retries=3).settings.retries == 3
+    with pytest.raises(errors.UsageError, match=r"retries of a task is given by itself and in its metadata.*\n +Leave"):
+        made(metadata=TaskMetadata(retries=3), retries=2)
