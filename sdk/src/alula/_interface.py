@@ -371,9 +371,18 @@ class CompiledInterface:
         return literals
 
     def outputs_to_python(self, literals: Mapping[str, Literal]) -> Any:
-        """Convert output literals to what a call returns."""
-        context = self.context
-        return self.python.pack({name: c.to_python(literals[name], context) for name, c in self.outputs.items()})
+        """Convert output literals to what a call returns.
+
+        Raises:
+            ValueConversionError: One is not of its type; the message names it.
+        """
+        values: dict[str, Any] = {}
+        for name, converter in self.outputs.items():
+            try:
+                values[name] = converter.to_python(literals[name], self.context)
+            except ValueConversionError as problem:
+                raise _at(problem, f"output {name!r} of {self.where}") from problem.__cause__
+        return self.python.pack(values)
 
 
 def _converter(registry: TypeRegistry, python_type: Any, what: str, location: str) -> Converter[Any]:

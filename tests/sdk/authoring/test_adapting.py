@@ -88,6 +88,10 @@ def test_unions_can_be_let_be_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
         return found  # type: ignore[return-value]
 
     @alula.workflow
+    def given(x: int | list[int]) -> int:
+        return x  # type: ignore[return-value]
+
+    @alula.workflow
     def texts(x: int) -> str:
         return maybe(x)  # type: ignore[return-value]
 
@@ -95,8 +99,14 @@ def test_unions_can_be_let_be_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
         doubled(2)
     let_unions_be_narrowed()
     assert doubled(2) == 2
-    with pytest.raises(alula.errors.ValueConversionError, match=r"input 'x' of task .*double: expected int, found None"):
+    with pytest.raises(
+        alula.errors.ValueConversionError, match=r"input 'x' of task .*double: expected int, found None"
+    ):
         doubled(0)
+    with pytest.raises(
+        alula.errors.ValueConversionError, match=r"'o0' of workflow .*given: expected int, found a list"
+    ):
+        given([1])
     with pytest.raises(alula.errors.TypeMismatchError, match=r"'o0' of workflow .*texts expects str"):
         texts(2)
 
