@@ -495,3 +495,36 @@ def test_what_is_missing_says_so(
     answer = python("-m", "alula_flyte", str(write("program.py", source)))
     assert answer.code == 1
     assert message in answer.err
+
+
+def test_attempts_have_variables_of_their_own(run: Callable[[str], str]) -> None:
+    out = run(
+        """
+        import asyncio
+        import os
+        import subprocess
+        import sys
+        import flyte
+
+        env = flyte.TaskEnvironment("varied")
+
+        @env.task(retries=3)
+        async def fail(x: int) -> list[int]:
+            number = int(os.environ["FLYTE_ATTEMPT_NUMBER"])
+            await asyncio.sleep(0.01)
+            if number < x:
+                raise ValueError("again")
+            same = os.getenv("FLYTE_INTERNAL_EXECUTION_ID") == flyte.ctx().action.run_name
+            return [number, int(os.environ["FLYTE_ATTEMPT_NUMBER"]), int(same)]
+
+        @env.task
+        async def main() -> list[list[int]]:
+            return await asyncio.gather(*[fail(x) for x in range(3)])
+
+        os.environ["MINE"] = "1"
+        print(flyte.run(main).outputs()[0], "FLYTE_ATTEMPT_NUMBER" in os.environ)
+        code = "import os; print(os.environ['MINE'], os.environ.get('FLYTE_ATTEMPT_NUMBER'))"
+        print(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
+        """
+    )
+    assert out == "[[0, 0, 1], [1, 1, 1], [2, 2, 1]] False\n1 None\n"

@@ -12,6 +12,7 @@ from typing import Any
 
 from alula_kernel.errors import UsageError
 
+from .attempt_variables import give
 from .names import is_flyte, is_module, missing_module, row_of, submodules, table_of
 from .rows import Row
 
@@ -152,6 +153,7 @@ def install() -> None:
     for name in bare:
         del sys.modules[name]
     sys.meta_path.insert(0, _FINDER)
+    give()
     named = os.environ.get("ALULA_PRELOAD", "").split(",")
     if PRELOADED not in named:
         os.environ["ALULA_PRELOAD"] = ",".join(filter(None, [*named, PRELOADED]))
