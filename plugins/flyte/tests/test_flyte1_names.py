@@ -17,6 +17,8 @@ for name, table in {**flytekit.MODULES, **flytekitplugins.MODULES}.items():
     for attribute, row in table.items():
         if row.target.startswith(("alula_duckdb", "alula_ray", "alula_mpi")) or row.status == "missing":
             continue
+        if "papermill" in name:  # its tasks run where alula-papermill is installed
+            continue
         try:
             getattr(module, attribute)
         except Exception as problem:

@@ -41,8 +41,8 @@ class Row(msgspec.Struct, frozen=True):
         try:
             found: Any = importlib.import_module(module)
         except ModuleNotFoundError as problem:
-            package = module.partition(".")[0]
-            if problem.name != package:
+            package = problem.name or ""
+            if not package.startswith("alula_") or "." in package:
                 raise
             distribution = package.replace("_", "-")
             raise ModuleNotFoundError(

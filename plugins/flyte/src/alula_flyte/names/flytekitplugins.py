@@ -59,14 +59,18 @@ MODULES: dict[str, Table] = {
         ),
     },
     "flytekitplugins.papermill": {
-        name: missing(_LATER, "Call papermill.execute_notebook in a task.", when_called=True)
-        for name in (
-            "NotebookTask",
-            "load_flytedirectory",
-            "load_flytefile",
-            "load_structureddataset",
-            "record_outputs",
-        )
+        "NotebookTask": adapted(
+            "alula_flyte.flyte1.notebooks:NotebookTask",
+            "the notebook works in its own folder; without task_config",
+            own="alula_papermill:NotebookTask",
+        ),
+        "record_outputs": same("alula_papermill:record_outputs"),
+        **{
+            name: adapted(
+                f"alula_flyte.flyte1.notebooks:{name}", "inputs are objects already; a path or URI becomes one"
+            )
+            for name in ("load_flytedirectory", "load_flytefile", "load_structureddataset")
+        },
     },
     "flytekitplugins.pod": {
         "Pod": missing("nothing here starts pods", "Give the task a pod_template, which is kept.", when_called=True)
@@ -86,6 +90,7 @@ MODULES["flytekitplugins.polars.sd_transformers"] = {
 MODULES["flytekitplugins.duckdb.task"].update(MODULES["flytekitplugins.duckdb"])
 MODULES["flytekitplugins.omegaconf.config"] = MODULES["flytekitplugins.omegaconf"]
 MODULES["flytekitplugins.kfmpi.task"] = MODULES["flytekitplugins.kfmpi"]
+MODULES["flytekitplugins.papermill.task"] = MODULES["flytekitplugins.papermill"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
 MODULES["flytekitplugins.spark.task"] = MODULES["flytekitplugins.spark"]
 MODULES["flytekitplugins.deck.renderer"]["MarkdownRenderer"] = same("alula:MarkdownRenderer")

@@ -32,7 +32,18 @@ _ECHO: Table = {
 }
 _ELASTIC = _config("Elastic", instead="Start torchrun in a task")
 _JSONL = "JSON is read and written by msgspec; levels of compression are not looked at"
-_NOTEBOOK = _config("NotebookTask", "load_dataframe", "load_dir", "load_file", instead="Call papermill in a task")
+_NOTEBOOK: Table = {
+    "NotebookTask": adapted(
+        "alula_flyte.flyte2.notebooks:NotebookTask",
+        "the notebook works in its own folder, and tasks that cells call run in its kernel",
+        own="alula_papermill:NotebookTask",
+    ),
+    "record_outputs": same("alula_papermill:record_outputs"),
+    **{
+        name: adapted(f"alula_flyte.flyte2.notebooks:{name}", "inputs are objects already; a path or URI becomes one")
+        for name in ("load_dataframe", "load_dir", "load_file")
+    },
+}
 _SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")
 _SPARK = _config("Spark", instead="Make a SparkSession in a task")
 
