@@ -70,6 +70,14 @@ def _group(*names: str, folder: str = ".") -> list[str]:
     return list(nox.project.dependency_groups(nox.project.load_toml(ROOT / folder / "pyproject.toml"), *names))
 
 
+def _test_groups() -> list[str]:
+    """Return what the tests need, those of the plugins in `EVERYTHING` among them."""
+    return [
+        *_group("test"),
+        *(one for name in PLUGINS if name not in ENGINES for one in _group("test", folder=f"plugins/{name}")),
+    ]
+
+
 def _pytest(session: nox.Session, *arguments: str) -> None:
     session.run("python", "-m", "pytest", *arguments)
 
@@ -128,7 +136,7 @@ def layers(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests of all distributions, and those that cross them, on one Python with the newest dependencies."""
-    session.install(*EVERYTHING, *_group("test"))
+    session.install(*EVERYTHING, *_test_groups())
     _pytest(session, "-n", WORKERS, *session.posargs)
 
 
@@ -137,7 +145,7 @@ def lowest(session: nox.Session) -> None:
     """Run the same tests on the oldest Python with the lowest version that each requirement allows."""
     if session.venv_backend != "uv":
         session.skip("pip cannot choose the lowest versions; install nox[uv]")
-    session.install("--resolution", "lowest-direct", *EVERYTHING, *_group("test"))
+    session.install("--resolution", "lowest-direct", *EVERYTHING, *_test_groups())
     _pytest(session, "-n", WORKERS, *session.posargs)
 
 
