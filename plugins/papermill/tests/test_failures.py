@@ -174,11 +174,11 @@ def test_no_kernel_outlives_the_one_who_started_it(
         process.wait(60)
 
 
-def test_a_run_that_is_cancelled_ends_the_kernel(write: WriteNotebook, kernel_file: Path) -> None:
-    endless = NotebookTask("cancelled", write(pid_cell(kernel_file), "while True: pass"))
-    failing_after = alula.TaskEnvironment("cancelling")
+def test_a_kernel_that_is_ended_from_outside_ends_the_task(write: WriteNotebook, kernel_file: Path) -> None:
+    endless = NotebookTask("ended", write(pid_cell(kernel_file), "while True: pass"))
+    ending = alula.TaskEnvironment("ending")
 
-    @failing_after.task
+    @ending.task
     async def both() -> None:
         import asyncio
 

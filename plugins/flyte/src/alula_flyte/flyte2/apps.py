@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import json
 import os
@@ -119,13 +120,13 @@ class FastAPIAppEnvironment(AppEnvironment):
             await asyncio.shield(serving)
         except asyncio.CancelledError:
             server.should_exit = True
-            await serving
+            await asyncio.gather(serving, return_exceptions=True)  # that it never started does not matter now
 
     async def _until_it_ends(self, server: Any) -> None:
-        try:
+        with contextlib.suppress(SystemExit):  # from newer versions; it would end the loop, and not this task
             await server.serve()
-        except SystemExit as problem:  # it would end the loop, not this task
-            raise UsageError(f"the app {self.name} could not be started", hint="uvicorn's log says why.") from problem
+        if not server.started:
+            raise UsageError(f"the app {self.name} could not be started", hint="uvicorn's log says why.")
 
 
 @dataclass(frozen=True)
