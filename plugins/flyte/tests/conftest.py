@@ -73,3 +73,15 @@ def python(tmp_path: Path) -> Callable[..., Answer]:
 def alula(python: Callable[..., Answer]) -> Callable[..., Answer]:
     """Run the command line in the folder of the test."""
     return lambda *arguments, **variables: python("-m", "alula", *arguments, **variables)
+
+
+@pytest.fixture
+def run(write: Callable[[str, str], Path], python: Callable[..., Answer]) -> Callable[..., str]:
+    """Run a program for Flyte that succeeds, with environment variables, and return what it printed."""
+
+    def run(source: str, **variables: str) -> str:
+        answer = python("-m", "alula_flyte", str(write("program.py", source)), **variables)
+        assert answer.code == 0, answer.err
+        return answer.out
+
+    return run

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 Run = Callable[[str], str]
-
-
-@pytest.fixture
-def run(write: Callable[[str, str], Path], python: Callable[..., Any]) -> Run:
-    """Run a program for Flyte and return what it printed."""
-
-    def run(source: str) -> str:
-        answer = python("-m", "alula_flyte", str(write("program.py", source)))
-        assert answer.code == 0, answer.err
-        return str(answer.out)
-
-    return run
 
 
 def test_types_of_a_program(run: Run) -> None:

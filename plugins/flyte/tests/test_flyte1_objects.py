@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 Run = Callable[..., str]
-
-
-@pytest.fixture
-def run(write: Callable[[str, str], Path], python: Callable[..., Any]) -> Run:
-    """Run a program for Flyte, with environment variables, and return what it printed."""
-
-    def run(source: str, **variables: str) -> str:
-        answer = python("-m", "alula_flyte", str(write("program.py", source)), **variables)
-        assert answer.code == 0, answer.err
-        return str(answer.out)
-
-    return run
 
 
 SECRETS = """

@@ -9,19 +9,6 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture
-def run(write: Callable[[str, str], Path], python: Callable[..., Any]) -> Callable[[str], str]:
-    """Run a program for Flyte and return what it printed."""
-
-    def run(source: str) -> str:
-        path = write("program.py", source)
-        answer = python("-m", "alula_flyte", str(path))
-        assert answer.code == 0, answer.err
-        return str(answer.out)
-
-    return run
-
-
 def test_script_as_people_write_it(run: Callable[[str], str]) -> None:
     out = run(
         """

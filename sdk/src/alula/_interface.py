@@ -376,10 +376,11 @@ class CompiledInterface:
         Raises:
             ValueConversionError: One is not of its type; the message names it.
         """
+        context = self.context
         values: dict[str, Any] = {}
         for name, converter in self.outputs.items():
             try:
-                values[name] = converter.to_python(literals[name], self.context)
+                values[name] = converter.to_python(literals[name], context)
             except ValueConversionError as problem:
                 raise _at(problem, f"output {name!r} of {self.where}") from problem.__cause__
         return self.python.pack(values)
