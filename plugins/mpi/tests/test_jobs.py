@@ -87,6 +87,19 @@ def test_a_rank_that_leaves_is_named(samples: ModuleType) -> None:
     assert run.error.message == "rank 3 of 4 left with exit code 7"
 
 
+def test_a_job_does_not_succeed_if_an_abort_comes_late(samples: ModuleType) -> None:
+    run = alula.run(samples.one_raises_and_goes_on)
+    assert run.error is not None
+    assert run.error.message == "rank 3 of 4 failed: a bad start"
+
+
+def test_a_job_that_the_task_aborts_has_failed(samples: ModuleType) -> None:
+    """Even where Abort returns, so that every rank comes to its end."""
+    run = alula.run(samples.one_aborts)
+    assert run.error is not None
+    assert "exit code 9" in run.error.message
+
+
 def test_a_failed_job_is_tried_again(samples: ModuleType) -> None:
     assert samples.works_the_second_time() == 2
 

@@ -46,10 +46,12 @@ class AttemptStopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Turns SIGINT and SIGTERM into `AttemptStopped` in the main thread, while it is entered."""
+    """Turns SIGINT and SIGTERM into `AttemptStopped` in the main thread, while it is entered.
+
+    Not in children that a task forks, which are nothing of ours: their signals do what they did before.
+    """
 
     def __init__(self) -> None:
-        self._process = os.getpid()
         self._before: dict[signal.Signals, Any] = {}
         self._running = False
         self._count = 0
@@ -58,11 +60,20 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
         self._before[_WAKING] = signal.signal(_WAKING, lambda _number, _frame: None)
+        _entered.append(self)
         return self
 
     def __exit__(self, *_failure: object) -> None:
+        if self in _entered:  # not in a child that the task forked
+            _entered.remove(self)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def leave_forked_child(self) -> None:
+        """Give the signals back that are still taken here; called in the child."""
+        for number in _SIGNALS:
+            if signal.getsignal(number) == self._take:  # else the task takes it
+                signal.signal(number, self._before[number])
 
     @contextlib.contextmanager
     def attempt(self) -> Iterator[None]:
@@ -94,14 +105,24 @@ class StopSignals:
             _wake_main_thread(_WAKING)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a child that the task forked is nothing of ours
-            AttemptStopped("", number).end_process()
         stopped, self._stopped = self._stopped, None
         if stopped is None:
             raise AttemptStopped(f"stopped by {signal.Signals(number).name}", number)
         count, reason = stopped
         if self._running and count == self._count:  # else it had ended by itself meanwhile
             raise AttemptStopped(reason)
+
+
+_entered: list[StopSignals] = []
+
+
+def _leave_forked_child() -> None:
+    # A handler in Python would not do: one is not noticed in long C calls, nor by a sleep that begins just then.
+    while _entered:
+        _entered.pop().leave_forked_child()
+
+
+os.register_at_fork(after_in_child=_leave_forked_child)
 
 
 def _wake_main_thread(number: signal.Signals) -> None:

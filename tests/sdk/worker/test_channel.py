@@ -97,7 +97,10 @@ TASKS = """
     @task
     def leaves_a_child(mark: str) -> int:
         import multiprocessing
-        process = multiprocessing.get_context("fork").Process(target=waits.function, args=(mark,))
+        def computes() -> None:
+            Path(mark).write_text("begun")
+            sum(range(10**13))  # which looks for no signals while it computes
+        process = multiprocessing.get_context("fork").Process(target=computes)
         process.start()
         while not Path(mark).exists():
             time.sleep(0.01)
@@ -350,6 +353,7 @@ def test_a_signal_ends_the_process_and_writes_no_outcome(
 
 
 def test_children_that_a_task_forks_end_by_their_signals(executor: Executor, tasks: Any, tmp_path: Path) -> None:
+    """At once, and not when they next look for signals: a sleep that begins in that moment never does."""
     executor.begin(tasks.leaves_a_child, mark=str(tmp_path / "mark"))
     assert executor.receive().outcome.outputs == {"o0": Scalar(-signal.SIGTERM)}
 

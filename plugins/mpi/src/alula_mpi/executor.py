@@ -142,6 +142,8 @@ class MPIExecutor(TaskExecutor):
                 os.waitpid(supervisor, 0)
 
     def _outcome(self, folder: JobFolder, end: JobEnd | None) -> Outcome:
+        if end is not None and end.status and not end.reason:
+            return _explained(folder, end)  # whatever rank 0 has written
         if folder.supervisor():
             outcome = load_outcome(self.context.storage, folder.description().outputs)
             if outcome is not None:

@@ -73,7 +73,8 @@ def _compute(folder: JobFolder, attempt_uri: str, rank: int) -> None:
     sys.stderr.flush()
     if outcome.kind != SUCCEEDED:
         folder.write_failure(rank, outcome)
-        world.Abort(1)
+        MPI.COMM_WORLD.Abort(1)
+        os._exit(1)  # MPICH's Abort may return before the job ends: the others must not meet this rank at the barrier
     world.Barrier()
     if rank == 0:
         store_outcome(storage, attempt, outcome)

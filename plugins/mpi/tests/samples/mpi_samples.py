@@ -147,6 +147,32 @@ def works_the_second_time() -> int:
     return number
 
 
+class AbortReturns:
+    """A communicator whose Abort returns before the job has ended."""
+
+    def Abort(self, _code: int) -> None:  # noqa: N802 - its name in MPI
+        """Return."""
+
+
+@alula.task(task_config=FOUR)
+def one_raises_and_goes_on() -> int:
+    rank = world().rank
+    if rank == 3:
+        from mpi4py import MPI
+
+        MPI.COMM_WORLD = AbortReturns()
+        raise OSError("a bad start")
+    return rank
+
+
+@alula.task(task_config=FOUR)
+def one_aborts() -> int:
+    rank = world().rank
+    if rank == 3:
+        world().Abort(9)
+    return rank
+
+
 @alula.task(task_config=FOUR, timeout=2)
 def waits_for_ever() -> int:
     if world().rank:
