@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +27,27 @@ RUN_NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 """What a run's name must look like."""
 
 
+class _Failure:
+    """How a run failed. If the program never asks for it, it is told on stderr when the run goes, or at the end."""
+
+    def __init__(self, run: str, entity: Entity, error: ActionError, original: BaseException | None) -> None:
+        self._error = error
+        self._original = original
+        told = f"run {run} of {entity.title} failed, and the program did not look: {error.code}: {error.message}"
+        self._unseen = weakref.finalize(
+            self, _tell, f"{told}\n  Use run.result, which raises it, or look at run.error."
+        )
+
+    def look(self) -> tuple[ActionError, BaseException | None]:
+        """Return its record, and the exception where it is at hand."""
+        self._unseen.detach()
+        return self._error, self._original
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - there is nobody left to raise it to
+
+
 class Run(msgspec.Struct, frozen=True):
     """A run that has ended.
 
@@ -32,20 +55,24 @@ class Run(msgspec.Struct, frozen=True):
         name: Its name.
         entity: What was run.
         actions: Its tree, parents before children.
-        error: Why it failed; None if it succeeded.
     """
 
     name: str
     entity: Entity
     actions: tuple[Action, ...]
-    error: ActionError | None
+    _failure: _Failure | None
     _outputs: Mapping[str, Literal]
-    _original: BaseException | None
     _app: App
+
+    @property
+    def error(self) -> ActionError | None:
+        """Why it failed; None if it succeeded."""
+        return self._look()[0]
 
     @property
     def phase(self) -> Phase:
         """How it ended."""
+        self._look()
         return self.actions[0].phase
 
     @property
@@ -86,11 +113,11 @@ class Run(msgspec.Struct, frozen=True):
         Raises:
             Exception: What the task raised, with the user's own frames in its traceback.
         """
-        if self.error is None:
+        error, original = self._look()
+        if error is None:
             return
-        original = self._original
         if original is None:
-            raise exception_for(self.error) from recorded(self.error.traceback)
+            raise exception_for(error) from recorded(error.traceback)
         raise original.with_traceback(trim(original.__traceback__))
 
     def output(self, name: str, as_type: Any = None) -> Any:
@@ -114,7 +141,11 @@ class Run(msgspec.Struct, frozen=True):
         """Show the actions as an indented list with phases, attempts and times."""
         from ._tree import tree_text
 
+        self._look()
         return tree_text(self.actions)
+
+    def _look(self) -> tuple[ActionError | None, BaseException | None]:
+        return (None, None) if self._failure is None else self._failure.look()
 
 
 class RunOutputs(tuple[Any, ...]):
@@ -215,10 +246,11 @@ class Runner:
         return replace(self.options, code=code_for(entity, self._copy_style, root=self._root_dir or None))
 
     def _debugged(self, run: Run) -> Run:
-        if self._debug and run._original is not None:
+        original = run._look()[1] if self._debug else None
+        if original is not None:
             import pdb  # noqa: T100 - asked for
 
-            pdb.post_mortem(trim(run._original.__traceback__))
+            pdb.post_mortem(trim(original.__traceback__))
         return run
 
 
@@ -419,7 +451,8 @@ def check_run_name(name: str) -> None:
 def _finished(app: App, entity: Entity, result: RunResult) -> Run:
     actions = tuple(app.engine.store.actions(result.name))
     app.engine.store.forget(result.name)
-    return Run(result.name, entity, actions, result.error, result.outputs, result.original, app)
+    failure = None if result.error is None else _Failure(result.name, entity, result.error, result.original)
+    return Run(result.name, entity, actions, failure, result.outputs, app)
 
 
 def run_and_return(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

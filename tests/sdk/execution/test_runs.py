@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import itertools
 import os
 import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,6 +49,31 @@ def test_a_run_shows_what_happened() -> None:
     with pytest.raises(errors.UnknownNameError, match="unknown output 'o1'"):
         run.output("o1")
     assert run.output("o0", float) == 4.0
+
+
+def test_a_failure_that_the_program_does_not_look_at_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _collect_runs(capsys)  # those of other tests
+    name = alula.run(broken, x=1).name
+    told = _collect_runs(capsys)
+    assert told.startswith(
+        f"run {name} of task {__name__}.broken failed, and the program did not look: ValueError: broken 1\n"
+    )
+    assert "run.result" in told
+
+
+@pytest.mark.parametrize("look", [lambda run: run.error, lambda run: run.phase, repr, Run.tree, Run.raise_for_error])
+def test_a_failure_that_the_program_looked_at_is_not_told_again(
+    look: Callable[[Run], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _collect_runs(capsys)  # those of other tests
+    with contextlib.suppress(ValueError):
+        look(alula.run(broken, x=1))
+    assert _collect_runs(capsys) == ""
+
+
+def _collect_runs(capsys: pytest.CaptureFixture[str]) -> str:
+    gc.collect()
+    return capsys.readouterr().err
 
 
 def test_a_failed_run_is_returned_and_raises_when_its_result_is_asked_for() -> None:
