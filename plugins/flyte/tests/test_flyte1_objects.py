@@ -118,6 +118,30 @@ def test_images_and_pod_templates(run: Run) -> None:
     ]
 
 
+def test_a_task_of_the_pod_plugin_runs_here(run: Run) -> None:
+    out = run("""
+        from flytekit import map_task, task, workflow
+        from flytekit.exceptions.user import FlyteValidationException
+        from flytekitplugins.pod import Pod
+
+        @task(task_config=Pod(pod_spec={"containers": []}, primary_container_name="main", labels={"a": "b"}))
+        def double(x: int) -> int:
+            return 2 * x
+
+        @workflow
+        def doubled() -> list[int]:
+            return map_task(double)(x=[1, 2])
+
+        print(doubled())
+        try:
+            Pod(pod_spec=None)
+        except FlyteValidationException as problem:
+            print(problem)
+    """)
+    assert out.splitlines()[0] == "[2, 4]"
+    assert "a Pod needs its pod_spec" in out
+
+
 def test_checkpoints_made_by_the_program(run: Run) -> None:
     out = run("""
         import io

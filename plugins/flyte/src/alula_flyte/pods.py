@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from alula.errors import UsageError
+
 
 @dataclass
 class PodTemplate:
@@ -46,3 +48,17 @@ class PodTemplate:
     def allow_nested_sandboxing(self, *_args: Any, **_options: Any) -> PodTemplate:
         """Return the template as it is."""
         return self
+
+
+@dataclass
+class Pod(PodTemplate):
+    """The same as the config of a task.
+
+    Raises:
+        UsageError: There is no spec, or no name of a container.
+    """
+
+    def __post_init__(self) -> None:
+        for field in ("pod_spec", "primary_container_name"):
+            if not getattr(self, field):
+                raise UsageError(f"a Pod needs its {field}", hint=f"Give it: Pod({field}=...).")

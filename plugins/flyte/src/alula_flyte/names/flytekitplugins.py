@@ -72,9 +72,7 @@ MODULES: dict[str, Table] = {
             for name in ("load_flytedirectory", "load_flytefile", "load_structureddataset")
         },
     },
-    "flytekitplugins.pod": {
-        "Pod": missing("nothing here starts pods", "Give the task a pod_template, which is kept.", when_called=True)
-    },
+    "flytekitplugins.pod": {"Pod": adapted("alula_flyte.pods:Pod", "its task runs on this machine, without the pod")},
     "flytekitplugins.deck": {},
     "flytekitplugins.deck.renderer": {
         name: adapted(f"alula_flyte.flyte1.renderers:{name}", "needs the library that draws it")
