@@ -330,9 +330,9 @@ class App:
         for executor in self.__dict__.pop("executors", {}).values():
             executor.close()
         if self.uses_secrets:
-            from ._secret_files import remove_leftovers
+            from ._secret_files import remove_secret_files
 
-            remove_leftovers()
+            remove_secret_files()
 
 
 class LazyStorage:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from alula_kernel.processes import ProcessId
+from ._leftovers import own_prefix, remove_leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ def private_folder() -> Iterator[Path]:
     import tempfile
     from pathlib import Path
 
-    remove_leftovers()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_place()))
+    remove_secret_files()
+    folder = Path(tempfile.mkdtemp(prefix=own_prefix(_PREFIX), dir=_place()))
     try:
         yield folder
     finally:
@@ -38,14 +38,9 @@ def write_private(path: Path, value: bytes) -> None:
         file.write(value)
 
 
-def remove_leftovers() -> None:
+def remove_secret_files() -> None:
     """Remove what processes of this user's that are gone have left."""
-    place = _place()
-    for name in os.listdir(place):
-        if name.startswith(_PREFIX):
-            pid = name.removeprefix(_PREFIX).partition("-")[0]
-            if pid.isdecimal() and _is_gone(int(pid)):
-                _remove(f"{place}/{name}")
+    remove_leftovers(_place(), _PREFIX)
 
 
 def _place() -> str:
@@ -54,24 +49,3 @@ def _place() -> str:
     import tempfile
 
     return tempfile.gettempdir()
-
-
-def _is_gone(pid: int) -> bool:
-    """Tell whether there is no such process, or one that has ended already."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # another user's has that number now
-        return False
-    return not ProcessId.of(pid).alive
-
-
-def _remove(path: str) -> None:
-    import shutil
-
-    try:
-        if os.stat(path).st_uid == os.getuid():
-            shutil.rmtree(path, ignore_errors=True)
-    except FileNotFoundError:
-        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import BinaryIO
 
 from alula_kernel.builtin.process.endings import cancelled, lost
@@ -11,7 +12,7 @@ from alula_kernel.contracts import Attempt, CodeReference, Outcome
 from alula_kernel.specs import TaskSpec
 
 from ._app import current_app
-from ._secret_files import remove_leftovers
+from ._secret_files import remove_secret_files
 from ._secret_providers import hidden_variables, hide_variables
 from ._worker_channel import Channel, ChannelController, EngineGoneError
 from ._worker_code import loading_failure
@@ -27,8 +28,13 @@ class ProcessWorker(Worker):
     def environment(self) -> dict[str, str]:
         return {**os.environ, **hidden_variables()}
 
+    def end(self) -> None:
+        used = sys.modules.get(f"{__package__}._data.scratch")  # which is not imported for this
+        if used is not None:
+            used.scratch.remove()
+
     def child_ended(self) -> None:
-        remove_leftovers()
+        remove_secret_files()
 
     def load_code(self, code: CodeReference) -> None:
         load_code(code)

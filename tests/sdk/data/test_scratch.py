@@ -28,6 +28,19 @@ def test_a_forked_child_has_its_own_and_both_are_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    code = "import os; from alula._data.scratch import scratch; scratch.new_folder(); os.kill(os.getpid(), 9)"
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", code], env=env, check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    scratch = Scratch()
+    made = scratch.new_folder()
+    assert list(tmp_path.iterdir()) == [made.parent]
+    scratch.remove()
+
+
 def test_threads_share_one_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -167,6 +167,16 @@ def kept_pid(n: int) -> int:
     return os.getpid()
 
 
+@task
+def working_folder() -> str:
+    return alula.current_context().working_directory
+
+
+@kept.task
+def kept_working_folder() -> str:
+    return alula.current_context().working_directory
+
+
 together = TaskEnvironment("together", reusable=ReusePolicy(replicas=1, concurrency=4))
 _met = 0
 

@@ -148,6 +148,16 @@ def test_kept_workers(pipeline: Any) -> None:
     assert os.getpid() not in pids
 
 
+@pytest.mark.parametrize("task", ["working_folder", "kept_working_folder"])
+def test_working_folders_go_with_their_process(pipeline: Any, task: str) -> None:
+    folder = Path(run(getattr(pipeline, task)).result)
+    alula.current_app().close()
+    ends = time.monotonic() + 60
+    while folder.exists():
+        assert time.monotonic() < ends, f"left: {folder}"
+        time.sleep(0.01)
+
+
 def test_coroutines_side_by_side_in_a_kept_worker(pipeline: Any) -> None:
     assert len(set(run(pipeline.meeting).result)) == 1
 

@@ -13,13 +13,18 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from .._leftovers import own_prefix, remove_leftovers
+
+_PREFIX = "alula-data-"
+
 
 class Scratch:
     """A folder that is made when first needed, once per process.
 
     Safe to use from several threads, without a lock: one that another thread holds while the process forks would stay
     locked in the child. A forked child makes a folder of its own and leaves the parent's alone. It is removed by
-    `atexit`; a process that leaves with `os._exit` calls `remove` first.
+    `atexit`; a process that leaves with `os._exit` calls `remove` first. What a process that was killed has left is removed
+    by the next one that makes such a folder.
     """
 
     def __init__(self) -> None:
@@ -34,7 +39,8 @@ class Scratch:
         return made
 
     def _make(self) -> Path:
-        made = Path(tempfile.mkdtemp(prefix="alula-data-"))
+        remove_leftovers(tempfile.gettempdir(), _PREFIX)
+        made = Path(tempfile.mkdtemp(prefix=own_prefix(_PREFIX)))
         kept = self._folders.setdefault(os.getpid(), made)
         if kept is made:
             atexit.register(self.remove)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -63,6 +64,9 @@ class Worker(ABC):
     def environment(self) -> Mapping[str, str]:
         """Return the environment variables of a process that goes on as a fresh interpreter; by default, this one's."""
         return os.environ
+
+    def end(self) -> None:
+        """Clear away what this process has made; called in a child before it ends by itself."""
 
     def child_ended(self) -> None:
         """Clear away what a child has left that has ended; called in the template, which must not wait."""
@@ -130,6 +134,8 @@ def carry_out(order: Order, link: socket.socket, worker: Worker, root: str, temp
     except BaseException:  # noqa: BLE001 - nothing may go on as if it were the template
         traceback.print_exc()
     finally:
+        with contextlib.suppress(Exception):
+            worker.end()
         # No teardown: what atexit handlers and destructors know was made in the template, and belongs to it.
         os._exit(status)
 

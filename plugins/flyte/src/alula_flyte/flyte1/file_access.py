@@ -30,7 +30,9 @@ class FileAccessProvider:
         raw_output_prefix: str | None = None,
         data_config: Any = None,
     ) -> None:
-        self.local_sandbox_dir = os.fspath(local_sandbox_dir or tempfile.mkdtemp(prefix="alula-flyte-"))
+        self.local_sandbox_dir = os.fspath(
+            local_sandbox_dir or tempfile.mkdtemp(dir=alula.current_context().working_directory)
+        )
         self._prefix = raw_output_prefix
         self.data_config = data_config
 

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import fsspec
 
+import alula
 from alula.adapting import WithAio
 
 _CHUNK_BYTES = 10 * 2**20
@@ -70,8 +71,8 @@ def get_random_local_path(file_path_or_file_name: Path | str | None = None) -> P
 
 
 def get_random_local_directory() -> Path:
-    """Return a new temporary folder."""
-    return Path(tempfile.mkdtemp(prefix="alula-flyte-"))
+    """Return a new folder, removed when the process ends."""
+    return Path(tempfile.mkdtemp(dir=alula.current_context().working_directory))
 
 
 def get_configured_fsspec_kwargs(protocol: str | None = None, anonymous: bool = False) -> dict[str, Any]:
