@@ -34,18 +34,45 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import msgspec
 
+E = TypeVar("E", bound="AlulaError")
+
 MAX_MESSAGE_CHARS = 4_000
 """Longest message kept in an error that is stored or sent, in characters."""
+
+
+_SUBSTITUTES: dict[type[AlulaError], type[AlulaError]] = {}
 
 
 class AlulaError(Exception):
     """Base of every error that Alula raises on purpose."""
 
     exit_code = 1
+
+    def __new__(cls: type[E], *args: Any, **_named: Any) -> E:
+        made: Any = _SUBSTITUTES.get(cls, cls)
+        return super().__new__(made, *args)  # type: ignore[no-any-return]
+
+
+def substitute(kind: type[AlulaError], subclass: type[AlulaError]) -> None:
+    """Let every error of a class that is made from now on, in this process, be one of a subclass.
+
+    For adapters of other libraries, whose programs catch other classes. What derives from the class is not changed. Calling
+    it again replaces the subclass.
+
+    Args:
+        kind: The class.
+        subclass: Has the bases by which programs catch the error, and the constructor of the class.
+
+    Raises:
+        TypeError: It is no subclass.
+    """
+    if not issubclass(subclass, kind):
+        raise TypeError(f"{subclass.__qualname__} must derive from {kind.__qualname__} to be raised in its place")
+    _SUBSTITUTES[kind] = subclass
 
 
 class UsageError(AlulaError):
@@ -64,7 +91,8 @@ class UsageError(AlulaError):
         self.hint = hint
         self.location = location
         text = f"{location}: {message}" if location else message
-        super().__init__(f"{text}\n  {hint}" if hint else text)
+        # Not by super(): next in line may be a class of an adapter's, whose constructor wants other arguments.
+        Exception.__init__(self, f"{text}\n  {hint}" if hint else text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_usage_error, (type(self), self.message, self.hint, self.location)
@@ -337,10 +365,9 @@ def _error_class(original: type[BaseException]) -> type[RuntimeUserError]:
     def __init__(self: Any, error: ActionError) -> None:  # noqa: N807
         TaskError.__init__(self, error)
 
+    base = _SUBSTITUTES.get(RuntimeUserError, RuntimeUserError)
     try:
-        return type(
-            original.__name__, (RuntimeUserError, original), {"__init__": __init__, "__module__": original.__module__}
-        )
+        return type(original.__name__, (base, original), {"__init__": __init__, "__module__": original.__module__})
     except TypeError:  # bases whose memory layouts exclude each other
         return RuntimeUserError
 

@@ -6,8 +6,10 @@ from alula.adapting import count_as_own, let_promises_be_printed, let_unions_be_
 
 from .. import __file__ as _package
 from ..finder import installed
+from .raised_as_flyte import raise_as_flyte
 
 count_as_own(_package)
 if installed():  # a process that did not ask for Flyte's names stays as it is
     let_promises_be_printed()
     let_unions_be_narrowed()
+    raise_as_flyte()
