@@ -74,17 +74,11 @@ class Channel:
         self._waiting: dict[int, Future[Any]] = {}
         self._engine_gone = False
         self._to_write: SimpleQueue[bytes | None] = SimpleQueue()
-        self._writer: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._reads = False
+        self._sent = False
+        self._all_written = threading.Event()
+        self._reading, self._writing = threading.Lock(), threading.Lock()
         if stop is not None:
-            self._start_reading()
-
-    def _start_reading(self) -> None:
-        with self._starting:
-            if not self._reads:
-                self._reads = True
-                threading.Thread(target=self._read, name="alula-channel-in", daemon=True).start()
+            _start(self._reading, self._read, "alula-channel-in")
 
     def next_attempt(self) -> Attempt | None:
         """Wait for the next attempt; None when the channel is closed."""
@@ -92,19 +86,16 @@ class Channel:
 
     def send(self, message: Message) -> None:
         """Send a message soon. What the other end does not take any more is dropped."""
+        self._sent = True
         self._to_write.put(encode_message(message))
-        if self._writer is None:
-            with self._starting:
-                if self._writer is None:
-                    writer = threading.Thread(target=self._write, name="alula-channel-out", daemon=True)
-                    writer.start()
-                    self._writer = writer
+        _start(self._writing, self._write, "alula-channel-out")
 
     def close(self) -> None:
         """Wait until everything is sent; what is sent after that is dropped."""
-        self._to_write.put(None)
-        if self._writer is not None:
-            self._writer.join()
+        if self._sent:
+            self._to_write.put(None)
+            _start(self._writing, self._write, "alula-channel-out")
+            self._all_written.wait()
 
     def ask(self, number: int, message: Message) -> Future[Any]:
         """Send a message that is answered.
@@ -114,9 +105,12 @@ class Channel:
         """
         answer: Future[Any] = Future()
         self._waiting[number] = answer
-        if not self._reads:
-            self._start_reading()
-        self.send(message)
+        try:
+            self.send(message)
+            _start(self._reading, self._read, "alula-channel-in")
+        except BaseException:  # a signal raised it
+            self.withdraw(number)
+            raise
         if self._engine_gone:  # else who notices that finds the number in the table
             self._fail(number)
         return answer
@@ -135,6 +129,7 @@ class Channel:
                 self._out.flush()
             except (OSError, ValueError):  # a stream that was closed here raises the latter
                 self._miss_engine()
+        self._all_written.set()
 
     def _read(self) -> None:
         try:
@@ -159,22 +154,42 @@ class Channel:
                 if self._stop is not None:
                     self._stop(reason)
             case Answer(number, outputs, error):
-                waiting = self._waiting.pop(number, None)
+                waiting = self._still_waiting(number)
                 if waiting is None:
-                    return  # withdrawn meanwhile
+                    return
                 if error is None:
                     waiting.set_result(outputs)
                 else:
                     waiting.set_exception(CallFailedError(error))
             case Traced(number, trace):
-                waiting = self._waiting.pop(number, None)
+                waiting = self._still_waiting(number)
                 if waiting is not None:
                     waiting.set_result(trace)
 
     def _fail(self, number: int) -> None:
-        waiting = self._waiting.pop(number, None)
+        waiting = self._still_waiting(number)
         if waiting is not None:
             waiting.set_exception(EngineGoneError())
+
+    def _still_waiting(self, number: int) -> Future[Any] | None:
+        """Return the future of a question, which is answered now; None if it was withdrawn, or is about to be."""
+        waiting = self._waiting.pop(number, None)
+        return waiting if waiting is not None and waiting.set_running_or_notify_cancel() else None
+
+
+def _start(alone: threading.Lock, work: Callable[[], None], name: str) -> None:
+    """Start a thread, unless it runs already.
+
+    A signal may raise an exception while it starts, when nobody knows whether it did. So any number may be started, and
+    the first that takes the lock does the work.
+    """
+
+    def run() -> None:
+        if alone.acquire(blocking=False):
+            work()
+
+    if not alone.locked():
+        threading.Thread(target=run, name=name, daemon=True).start()
 
 
 class ChannelController(Controller):

@@ -13,8 +13,8 @@ from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WAKING = signal.SIGURG  # which hardly anything uses, and which is ignored without a handler
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 1.0
+_PAUSES_SECONDS = (0.05, 0.2, 1.0)
+"""When the main thread is woken again after a signal."""
 
 
 class AttemptStopped(KeyboardInterrupt):
@@ -53,11 +53,16 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
+        self._bell = self._bell_before = -1
         self._running = False
         self._count = 0
         self._stopped: tuple[int, str] | None = None
 
     def __enter__(self) -> StopSignals:
+        bell, self._bell = os.pipe()
+        os.set_blocking(self._bell, False)
+        self._bell_before = signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        threading.Thread(target=_wake_again, args=(bell,), name="alula-signals", daemon=True).start()
         self._before = {number: signal.signal(number, self._take) for number in _SIGNALS}
         self._before[_WAKING] = signal.signal(_WAKING, lambda _number, _frame: None)
         _entered.append(self)
@@ -66,11 +71,17 @@ class StopSignals:
     def __exit__(self, *_failure: object) -> None:
         if self in _entered:  # not in a child that the task forked
             _entered.remove(self)
+            signal.set_wakeup_fd(self._bell_before)
+            os.close(self._bell)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def leave_forked_child(self) -> None:
         """Give the signals back that are still taken here; called in the child."""
+        bell = signal.set_wakeup_fd(-1)
+        if bell != self._bell:  # an event loop's of the task
+            signal.set_wakeup_fd(bell)
+        os.close(self._bell)
         for number in _SIGNALS:
             if signal.getsignal(number) == self._take:  # else the task takes it
                 signal.signal(number, self._before[number])
@@ -91,18 +102,6 @@ class StopSignals:
             self._stopped = (self._count, reason)
             # A signal also wakes a main thread that sleeps or waits.
             _wake_main_thread(signal.SIGTERM)
-            threading.Thread(target=self._insist, args=(self._stopped,), name="alula-stop", daemon=True).start()
-
-    def _insist(self, stopped: tuple[int, str]) -> None:
-        """See to it that the main thread notices.
-
-        Between its last look for signals and the moment when it begins to wait it does not; another signal then wakes it.
-        """
-        pause = _FIRST_PAUSE_SECONDS
-        while self._stopped is stopped:
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            _wake_main_thread(_WAKING)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         stopped, self._stopped = self._stopped, None
@@ -111,6 +110,22 @@ class StopSignals:
         count, reason = stopped
         if self._running and count == self._count:  # else it had ended by itself meanwhile
             raise AttemptStopped(reason)
+
+
+def _wake_again(bell: int) -> None:
+    """See to it that the main thread notices a signal.
+
+    It does not between its last look for signals and the moment when it begins to wait; another signal then wakes it.
+
+    Args:
+        bell: Where the system's part of the handlers writes the number of each signal, at once and in any case.
+    """
+    with open(bell, "rb", buffering=0) as numbers:
+        while number := numbers.read(1):
+            if number[0] in _SIGNALS:
+                for pause in _PAUSES_SECONDS:
+                    time.sleep(pause)
+                    _wake_main_thread(_WAKING)
 
 
 _entered: list[StopSignals] = []

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,9 +19,11 @@ import pytest
 from alula import _worker_signals, worker
 from alula._app import current_app
 from alula._bundle import code_for
-from alula_kernel.contracts import CANCELLED, SUCCEEDED, TIMED_OUT, USER_FAILURE, Attempt, Outcome
+from alula._worker_channel import Channel, EngineGoneError
+from alula_kernel.contracts import CANCELLED, SUCCEEDED, TIMED_OUT, USER_FAILURE, Attempt, CallRequest, Outcome
 from alula_kernel.errors import ActionError
 from alula_kernel.literals import Scalar
+from alula_kernel.specs import EntityId, EntityTarget
 from alula_kernel.worker_protocol import (
     Answer,
     Begin,
@@ -256,7 +259,10 @@ def test_an_attempt_that_waits_for_a_call_is_stopped(executor: Executor, tasks: 
     assert last[1] in {None, Withdraw(call.number)}, "the end of an attempt withdraws its calls in any case"
 
 
-def test_a_main_thread_that_does_not_notice_the_signal_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by_executor", [True, False])
+def test_a_main_thread_that_does_not_notice_the_signal_is_woken(
+    monkeypatch: pytest.MonkeyPatch, by_executor: bool
+) -> None:
     """As if the signal had come between the thread's last look for signals and the moment when it begins to wait."""
     wake, late = _worker_signals._wake_main_thread, []
 
@@ -268,7 +274,10 @@ def test_a_main_thread_that_does_not_notice_the_signal_is_woken(monkeypatch: pyt
 
     def stop() -> None:
         time.sleep(0.2)
-        signals.stop("enough")
+        if by_executor:
+            signals.stop("enough")
+        else:
+            signalled(signal.SIGTERM)
         if not ended.wait(HANG_SECONDS):
             late.append(True)
         waits.release()
@@ -283,8 +292,8 @@ def test_a_main_thread_that_does_not_notice_the_signal_is_woken(monkeypatch: pyt
             waits.acquire()
         ended.set()
         stopper.join()
-    assert stopped.value.reason == "enough"
-    assert stopped.value.by_executor
+    assert stopped.value.reason == ("enough" if by_executor else "stopped by SIGTERM")
+    assert stopped.value.by_executor == by_executor
     assert not late
 
 
@@ -294,6 +303,77 @@ def test_a_word_to_stop_that_comes_late_stops_nothing(executor: Executor, tasks:
     executor.send(Stop())
     executor.begin(tasks.inc, x=2)
     assert executor.receive().outcome.kind == SUCCEEDED
+
+
+class Ends:
+    """A channel in this process, and the other ends of its pipes."""
+
+    def __init__(self) -> None:
+        answers, to_worker = os.pipe()
+        from_worker, results = os.pipe()
+        self.to_worker: BinaryIO = os.fdopen(to_worker, "wb", buffering=0)
+        self.from_worker: BinaryIO = os.fdopen(from_worker, "rb")
+        self._worker_ends = os.fdopen(answers, "rb"), os.fdopen(results, "wb")
+        self.channel = Channel(*self._worker_ends, None)
+
+    def ask(self, number: int) -> Future[Any]:
+        request = CallRequest(target=EntityTarget(EntityId("task", "t")), inputs={})
+        return self.channel.ask(number, Call(number, request))
+
+    def close(self) -> None:
+        for stream in (self.to_worker, *self._worker_ends, self.from_worker):
+            stream.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    made = Ends()
+    yield made
+    made.close()
+
+
+def test_the_answer_to_a_call_that_was_cancelled_just_now_is_dropped(ends: Ends) -> None:
+    """As when an event loop has cancelled it, and the coroutine that withdraws it comes next."""
+    cancelled, other = ends.ask(1), ends.ask(2)
+    cancelled.cancel()
+    for number in (1, 2):
+        ends.to_worker.write(encode_message(Answer(number, outputs={"o0": Scalar(number)})))
+    assert other.result(HANG_SECONDS) == {"o0": Scalar(2)}
+
+
+def test_an_engine_that_is_gone_is_noticed_behind_a_cancelled_call(ends: Ends) -> None:
+    cancelled, other = ends.ask(1), ends.ask(2)
+    cancelled.cancel()
+    ends.to_worker.close()
+    assert isinstance(other.exception(HANG_SECONDS), EngineGoneError)
+    assert ends.channel.next_attempt() is None
+
+
+@pytest.mark.parametrize("started", [True, False], ids=["behind", "before"])
+def test_an_exception_while_the_channel_starts_to_send_loses_nothing(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """As a time limit or a signal raises it, while the main thread waits until the other has started."""
+
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            monkeypatch.undo()
+            if started:
+                super().start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ends.ask(1)
+    outcome = Outcome(kind=SUCCEEDED)
+    ends.channel.send(Ended(outcome))
+    closing = threading.Thread(target=ends.channel.close, daemon=True)
+    closing.start()
+    closing.join(HANG_SECONDS)
+    assert not closing.is_alive()
+    messages = [read_message(ends.from_worker) for _ in range(3)]
+    assert isinstance(messages[0], Call)
+    assert messages[1:] == [Withdraw(1), Ended(outcome)]
 
 
 @pytest.mark.parametrize("name", ["calls", "stubborn", "races"])
