@@ -16,11 +16,13 @@ from alula_kernel.contracts import (
     ConversionContext,
     EventListener,
     ExecutorContext,
+    TableStore,
     TaskExecutor,
     TaskType,
 )
 from alula_kernel.errors import UnknownNameError, UsageError
 from alula_kernel.specs import EntityId, EntitySpec, LaunchPlanSpec, TaskSpec, WorkflowSpec
+from alula_kernel.uris import scheme_of
 
 from ._settings import Settings
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from alula_kernel.engine import Engine, Store
     from alula_kernel.plugins import PluginManager
     from alula_kernel.registry import TypeRegistry
+    from alula_kernel.secrets import SecretRequest
     from alula_kernel.storage import Storage
 
     from ._entity import Entity
@@ -305,6 +308,7 @@ class App:
             home=self.settings.folder,
             worker_environment=self.settings.environment(),
             interpreter=self._interpreter_of,
+            secret=self._secret,
         )
         opened = {}
         for executor, source in self.plugins.executors():
@@ -315,8 +319,17 @@ class App:
     def _interpreter_of(self, task: TaskSpec) -> str:
         return self.interpreter(task)  # what finds it is made for the first task that asks
 
+    def _secret(self, request: SecretRequest) -> bytes:
+        from ._secrets import find_secret
+
+        return find_secret(self, request)
+
     def _blob_exists(self, uri: str) -> bool:
-        return self.storage.exists(uri)  # opened when the first cached blob is looked up, not with the engine
+        scheme = scheme_of(uri)
+        stores = (found for found in self.registry.transformers if isinstance(found, TableStore))
+        store = next((found for found in stores if found.scheme == scheme), None)
+        # The storage is opened when the first cached blob is looked up, not with the engine.
+        return self.storage.exists(uri) if store is None else store.exists(uri)
 
     def _announce(self, event: ActionEvent) -> None:
         self.plugins.action_changed(event)

@@ -29,6 +29,7 @@ from .calls import CallEnd, CallFailedError, CallRequest, Calls, Trace, TraceReq
 from .conversion import ConversionContext, Converter, TypeRequest, TypeTransformer, brief
 from .events import ActionEvent, EventListener
 from .executors import Controller, ExecutorBusyError, ExecutorContext, TaskExecutor
+from .tables import TableStore
 
 __all__ = [
     "CANCELLED",
@@ -61,6 +62,7 @@ __all__ = [
     "ExecutorContext",
     "Handle",
     "Outcome",
+    "TableStore",
     "TaskExecutor",
     "TaskType",
     "Trace",

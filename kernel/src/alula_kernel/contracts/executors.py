@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..errors import ActionError
+from ..errors import ActionError, ArgumentError
 from ..literals import Literal
+from ..secrets import SecretRequest
 from ..specs import TaskSpec
 from .attempts import Attempt, Handle, Outcome
 from .calls import CallEnd, CallFailedError, CallRequest, Calls, Trace, TraceRequest
@@ -116,6 +117,12 @@ class _OneByOne(Calls):
         self._waiting.clear()
 
 
+def _no_secret(request: SecretRequest) -> bytes:
+    raise ArgumentError(
+        f"there is no secret {str(request)!r}: this executor was opened without any place to look for one"
+    )
+
+
 class ExecutorContext(msgspec.Struct, frozen=True):
     """What an executor may use; handed to `TaskExecutor.open`.
 
@@ -125,12 +132,15 @@ class ExecutorContext(msgspec.Struct, frozen=True):
         worker_environment: Environment variables that a worker needs to find the same storage and settings.
         interpreter: Returns the path of a Python in which the packages of a task's image are installed, building it if
             need be; of `sys.executable` for a task without an image. Blocks, and may be called from any thread.
+        secret: Returns the value of a secret that the executor itself needs, as credentials of a service; raises an
+            `ArgumentError` that says where it was looked for. Blocks, and may be called from any thread.
     """
 
     storage: Storage
     home: str
     worker_environment: Mapping[str, str]
     interpreter: Callable[[TaskSpec], str]
+    secret: Callable[[SecretRequest], bytes] = _no_secret
 
 
 class TaskExecutor(ABC):

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alula_kernel.contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
+from alula_kernel.contracts import ConversionContext, Converter, TableStore, TypeRequest, TypeTransformer
 from alula_kernel.errors import UnsupportedTypeError, ValueConversionError
 from alula_kernel.literals import Column, Dataset, Literal, unwrap
 from alula_kernel.types import DatasetOf, LiteralType
 
 from .columns import columns_of, declared_columns
 from .dataframe import DataFrame, frame_class
-from .frames.builtin import FRAME_NAMES, builtin_handlers
+from .frames.builtin import FRAME_NAMES, add_tables, builtin_handlers
 from .frames.handlers import DataFrameHandlers, frame_format
 from .renderers import Renderer, TopFrameRenderer
 
@@ -228,7 +228,10 @@ class DataFrameTransformer(FrameTransformer):
         super().__init__("dataframe", (DataFrame, *FRAME_NAMES), builtin_handlers())
 
     def converter(self, request: TypeRequest) -> Converter[Any]:
-        """Make a converter."""
+        """Make a converter. Frames can be at the URIs of every store of tables that the registry has by now."""
+        for transformer in request.registry.transformers:
+            if isinstance(transformer, TableStore):
+                add_tables(self.handlers, transformer)
         if isinstance(request.origin, type) and issubclass(request.origin, DataFrame):
             return DataFrameConverter(request, self.handlers)
         return super().converter(request)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from alula_kernel.contracts import TableStore
+
 from .arrow_handlers import ArrowDecoder, ArrowEncoder, FrameLibrary
 from .arrow_library import ArrowBatchLibrary, ArrowLibrary, ArrowReaderLibrary, PiecesLibrary
 from .binary_codecs import ArrowCodec, ParquetCodec
@@ -11,6 +13,7 @@ from .codecs import Codec
 from .handlers import DataFrameHandlers
 from .pandas_library import PandasLibrary
 from .polars_library import LazyPolarsLibrary, PolarsLibrary
+from .tables import TableDecoder, TableEncoder
 from .text_codecs import CSVCodec, JSONCodec
 
 CODECS: tuple[Codec, ...] = (ParquetCodec(), CSVCodec(), ArrowCodec(), JSONCodec())
@@ -36,6 +39,14 @@ def builtin_handlers() -> DataFrameHandlers:
             made.register(ArrowDecoder(library, codec))
         made.register(ArrowEncoder(PIECES, codec))
     return made
+
+
+def add_tables(handlers: DataFrameHandlers, store: TableStore) -> None:
+    """Add what reads and writes frames of every library at the URIs of a store; what is there already stays."""
+    for library in LIBRARIES:
+        handlers.add(TableEncoder(library, store))
+        handlers.add(TableDecoder(library, store))
+    handlers.add(TableEncoder(PIECES, store))
 
 
 def library_of(frame: Any) -> FrameLibrary[Any] | None:

@@ -148,14 +148,22 @@ class DataFrameHandlers:
         Raises:
             PluginError: Another one handles the same, and `override` is not set.
         """
-        name = self._aliases.get(handler.python_type, handler.python_type)
-        key = (name, handler.supported_format, handler.protocol)
-        table = self._encoders if isinstance(handler, DataFrameEncoder) else self._decoders
+        table, key = self._place(handler)
         if key in table and not override:
             raise PluginError(f"{handler!r} handles what {table[key]!r} does", hint="Register it with override=True.")
         table[key] = handler
         if default_for_type:
-            self._default_format[name] = handler.supported_format
+            self._default_format[key[0]] = handler.supported_format
+
+    def add(self, handler: Handler) -> None:
+        """Add a handler, unless there is another one that handles the same."""
+        table, key = self._place(handler)
+        table.setdefault(key, handler)
+
+    def _place(self, handler: Handler) -> tuple[dict[tuple[str, str, str], Any], tuple[str, str, str]]:
+        name = self._aliases.get(handler.python_type, handler.python_type)
+        table = self._encoders if isinstance(handler, DataFrameEncoder) else self._decoders
+        return table, (name, handler.supported_format, handler.protocol)
 
     def handles(self, python_type: Any) -> bool:
         """Tell whether there is any handler for a class."""
