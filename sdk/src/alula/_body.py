@@ -23,6 +23,7 @@ from ._context import TaskContext
 from ._redaction import knows_secrets, masked
 from ._state import STATE
 from ._tracebacks import user_traceback
+from .observing import watched
 
 if TYPE_CHECKING:
     from alula_kernel.specs import TaskSpec
@@ -40,7 +41,7 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
     """Make the function that runs one attempt of a task."""
     compiled = task.compiled(app)
     read = task.input_reader(compiled)
-    execute = task.executable()
+    execute = watched(task.executable(), is_async=task.is_async)
     if not task.gives_outputs():
         execute = _without_outputs(execute)
 

@@ -138,6 +138,13 @@ class TaskContext:
         return "KUBERNETES_SERVICE_HOST" in os.environ
 
     @property
+    def in_worker(self) -> bool:
+        """Whether the attempt runs in another process than the engine, which ends without its ``atexit`` handlers."""
+        from ._worker_channel import ChannelController
+
+        return isinstance(self.controller, ChannelController)
+
+    @property
     def mode(self) -> str:
         """Where the attempt runs: ``local``."""
         return "local"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import typing
@@ -17,6 +18,7 @@ from ._groups import current_group
 from ._interface import CompiledInterface, PythonInterface, function_interface, local_names, source_location
 from ._redaction import MASK, knows_secrets
 from ._state import STATE
+from .observing import around_step
 
 if TYPE_CHECKING:
     from ._app import App
@@ -60,7 +62,7 @@ def _traced(function: Callable[..., Any], steps: _Steps) -> Callable[..., Any]:
             return function(*args, **kwargs)
         if step.ended:
             return step.replay()
-        with _recorded(step) as recording:
+        with _recorded(step) as recording, step.surroundings():
             recording.result = result = function(*args, **kwargs)
             return result
 
@@ -74,7 +76,7 @@ def _traced_async(function: Callable[..., Any], steps: _Steps) -> Callable[..., 
             return await function(*args, **kwargs)
         if step.ended:
             return step.replay()
-        with _recorded(step) as recording:
+        with _recorded(step) as recording, step.surroundings():
             recording.result = result = await function(*args, **kwargs)
             return result
 
@@ -88,7 +90,7 @@ def _traced_items(function: Callable[..., Any], steps: _Steps) -> Callable[..., 
             yield from step.replay()
             return
         items: list[Any] = []
-        with _recorded(step, items):
+        with _recorded(step, items), _surroundings(step):
             for item in function(*args, **kwargs):
                 items.append(item)
                 yield item
@@ -104,7 +106,7 @@ def _traced_items_async(function: Callable[..., Any], steps: _Steps) -> Callable
                 yield item
             return
         items: list[Any] = []
-        with _recorded(step, items):
+        with _recorded(step, items), _surroundings(step):
             async for item in function(*args, **kwargs):
                 items.append(item)
                 yield item
@@ -143,7 +145,7 @@ class _Steps:
         # Without those that were not given: a default that changes is a change of the code.
         inputs = _without_secrets(compiled.inputs_to_literals(values))
         request = TraceRequest(name=self._name, code=self._code, inputs=inputs, group=current_group(context))
-        return _Step(compiled, context, context.controller.begin_trace(request))
+        return _Step(self._name, compiled, context, context.controller.begin_trace(request))
 
     @functools.cached_property
     def _code(self) -> str:
@@ -202,9 +204,10 @@ def _one_type(python: PythonInterface) -> Any:
 class _Step:
     """One call of a traced function in a task."""
 
-    __slots__ = ("_compiled", "_context", "_trace")
+    __slots__ = ("_compiled", "_context", "_name", "_trace")
 
-    def __init__(self, compiled: CompiledInterface, context: TaskContext, trace: Trace) -> None:
+    def __init__(self, name: str, compiled: CompiledInterface, context: TaskContext, trace: Trace) -> None:
+        self._name = name
         self._compiled = compiled
         self._context = context
         self._trace = trace
@@ -216,6 +219,14 @@ class _Step:
 
     def replay(self) -> Any:
         """Return or raise what was recorded."""
+        with self.surroundings():
+            return self._recorded_end()
+
+    def surroundings(self, *, gives_items: bool = False) -> contextlib.AbstractContextManager[None]:
+        """Return what observers put around it."""
+        return around_step(self._context, self._name, self._trace.action, replayed=self.ended, gives_items=gives_items)
+
+    def _recorded_end(self) -> Any:
         if self._trace.error is not None:
             raise exception_for(self._trace.error)
         assert self._trace.outputs is not None
@@ -240,6 +251,11 @@ class _Step:
 
         error = error_of(failure) if isinstance(failure, Exception) else None
         self._context.controller.end_trace(self._trace, None, error)
+
+
+def _surroundings(step: _Step | None) -> contextlib.AbstractContextManager[None]:
+    """Return what observers put around a step that gives items."""
+    return contextlib.nullcontext() if step is None else step.surroundings(gives_items=True)
 
 
 class _recorded:  # noqa: N801 - used as a function

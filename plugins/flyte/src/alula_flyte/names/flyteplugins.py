@@ -44,6 +44,16 @@ _NOTEBOOK: Table = {
         for name in ("load_dataframe", "load_dir", "load_file")
     },
 }
+_OTEL = "made by alula-otel; names of attributes begin with flyte"
+_OTEL_ROWS: Table = {
+    "OtelObserver": adapted("alula_flyte.flyte2.telemetry:OtelObserver", _OTEL, own="alula_otel:SpanObserver"),
+    "RunScopedIdGenerator": adapted("alula_otel.ids:RunTraceIds", "needs the generator that it stands before"),
+    "format_trace_id": adapted("alula_flyte.flyte2.telemetry:format_trace_id", "the same"),
+    "get_tracer": same("alula_otel:get_tracer"),
+    "init": adapted("alula_flyte.flyte2.telemetry:init", _OTEL, own="alula_otel:init"),
+    "shutdown": same("alula_otel:shutdown"),
+    "trace_id_for_run": adapted("alula_flyte.flyte2.telemetry:trace_id_for_run", "another id than Flyte's"),
+}
 _SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")
 _SPARK = _config("Spark", instead="Make a SparkSession in a task")
 
@@ -67,6 +77,10 @@ MODULES: dict[str, Table] = {
     "flyteplugins.lance": {},
     "flyteplugins.omegaconf": {
         "log_yaml": adapted("alula_flyte.flyte2.configurations:log_yaml", "the same"),
+    },
+    "flyteplugins.otel": _OTEL_ROWS,
+    "flyteplugins.otel.grafana": {
+        "GrafanaTrace": adapted("alula_flyte.flyte2.telemetry:GrafanaTrace", "kept; its get_link gives the address"),
     },
     "flyteplugins.pandera": {
         "ValidationConfig": adapted(
@@ -103,7 +117,6 @@ MISSING_MODULES: dict[str, Row] = {
         "mlflow": _USE_THE_LIBRARY,
         "nsight": _USE_THE_LIBRARY,
         "openai": _USE_THE_LIBRARY,
-        "otel": _USE_THE_LIBRARY,
         "redis": _USE_THE_LIBRARY,
         "sglang": "Serve the model with its own framework",
         "trackio": _USE_THE_LIBRARY,
