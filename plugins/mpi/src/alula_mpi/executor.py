@@ -104,10 +104,9 @@ class MPIExecutor(TaskExecutor):
                 outputs=attempt.output_prefix,
             )
         )
-        supervisor = _start([sys.executable, "-m", "alula_mpi.supervisor", folder.path])
-        self._supervisors[handle["folder"]] = supervisor
+        self._supervisors[handle["folder"]] = _start([sys.executable, "-m", "alula_mpi.supervisor", folder.path])
         # Whoever has the handle must be able to see that the job is under way.
-        while not folder.supervisor() and _runs(supervisor):
+        while not folder.supervisor() and self._is_running(handle):
             time.sleep(_FIRST_POLL_SECONDS)
         return handle
 
@@ -127,8 +126,20 @@ class MPIExecutor(TaskExecutor):
         return await asyncio.to_thread(self._outcome, folder, end)
 
     def _is_supervised(self, handle: Handle, folder: JobFolder) -> bool:
+        return self._is_running(handle) or self._is_alive(folder)
+
+    def _is_running(self, handle: Handle) -> bool:
+        """Tell whether a supervisor that this process has started still runs."""
         supervisor = self._supervisors.get(handle["folder"])
-        return (supervisor is not None and _runs(supervisor)) or self._is_alive(folder)
+        if supervisor is None:
+            return False
+        try:
+            runs = os.waitpid(supervisor, os.WNOHANG) == (0, 0)
+        except ChildProcessError:
+            runs = False
+        if not runs:  # the next child may get its number
+            self._supervisors.pop(handle["folder"], None)
+        return runs
 
     @staticmethod
     def _is_alive(folder: JobFolder) -> bool:
@@ -187,14 +198,6 @@ def _start(command: list[str]) -> int:
     """Start a process that goes on without this one, and return its number."""
     null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
     return os.posix_spawn(command[0], command, os.environ, file_actions=null, setsid=True)
-
-
-def _runs(child: int) -> bool:
-    """Tell whether a child of this process still runs."""
-    try:
-        return os.waitpid(child, os.WNOHANG) == (0, 0)
-    except ChildProcessError:
-        return False
 
 
 def _lines_from(path: str, position: int, *, to_the_end: bool) -> tuple[list[bytes], int]:

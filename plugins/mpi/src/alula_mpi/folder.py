@@ -15,16 +15,17 @@
     The exit code of a rank that did not end well; minus the number of the signal that ended it.
 ``rank-<n>.outcome``
     How a rank failed.
+``first-exit``, ``first-outcome``
+    Symbolic links whose text is the number of the rank that wrote such a file first: the others may have failed because
+    of it, and the times of files are too coarse to tell.
 ``exit.json``
     How mpirun ended.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator
 
 import msgspec
 
@@ -133,37 +134,32 @@ class JobFolder:
     def write_exit(self, rank: int, code: int) -> None:
         """Write down that the process of a rank did not end well."""
         self._write(f"rank-{rank}.exit", str(code).encode())
+        self._link(str(rank), "first-exit")
 
     def first_exit(self) -> tuple[int, int] | None:
         """Return the rank whose process ended badly first, and its exit code; None if none did."""
-        rank = self._first("exit")
-        return None if rank is None else (rank, int(self._read(f"rank-{rank}.exit")))
+        rank = self._link_text("first-exit")
+        return (int(rank), int(self._read(f"rank-{rank}.exit"))) if rank else None
 
     def write_failure(self, rank: int, outcome: Outcome) -> None:
         """Write down how a rank failed."""
         self._write(f"rank-{rank}.outcome", msgspec.msgpack.encode(outcome))
+        self._link(str(rank), "first-outcome")
 
     def first_failure(self) -> tuple[int, Outcome] | None:
         """Return the rank that failed first, and how; None if none said so."""
-        rank = self._first("outcome")
-        if rank is None:
+        rank = self._link_text("first-outcome")
+        if not rank:
             return None
-        return rank, msgspec.msgpack.decode(self._read(f"rank-{rank}.outcome"), type=Outcome)
+        return int(rank), msgspec.msgpack.decode(self._read(f"rank-{rank}.outcome"), type=Outcome)
 
     def ranks_with_logs(self) -> list[int]:
         """Return the ranks that have begun, in order."""
-        return sorted(self._ranks("log"))
-
-    def _first(self, suffix: str) -> int | None:
-        """Return the rank whose file was written first."""
-        written = ((os.stat(self.file(f"rank-{rank}.{suffix}")).st_mtime_ns, rank) for rank in self._ranks(suffix))
-        return min(written, default=(0, None))[1]
-
-    def _ranks(self, suffix: str) -> Iterator[int]:
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self.path):
-                if match := re.fullmatch(rf"rank-(\d+)\.{suffix}", name):
-                    yield int(match[1])
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return []
+        return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"rank-(\d+)\.log", name)))
 
     def _write(self, name: str, data: bytes) -> None:
         temporary = self.file(f".{name}.{os.getpid()}")

@@ -5,6 +5,7 @@ It outlives the engine that started it, so that the job goes on and another engi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ GRACE_SECONDS = 5.0
 """How long ranks have to end by themselves after they were asked to."""
 
 _POLL_SECONDS = 0.05
+_GONE_SECONDS = 5.0
+"""How long killed processes may take to be gone, which is longer only for one that waits for a broken disk."""
 
 
 def supervise(folder: JobFolder) -> None:
@@ -79,7 +82,21 @@ def _end(mpirun: subprocess.Popen[bytes]) -> None:
 
 
 def kill_session(session: int) -> None:
-    """Kill every process of a session: ranks have process groups of their own, but the session of mpirun."""
+    """Kill every process of a session and wait until they are gone, those that they start meanwhile among them.
+
+    Ranks have process groups of their own, but the session of mpirun.
+    """
+    end = time.monotonic() + _GONE_SECONDS
+    while (members := _members(session)) and time.monotonic() < end:
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS / 10)
+
+
+def _members(session: int) -> list[int]:
+    """Return the processes of a session that run."""
+    found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
@@ -87,10 +104,11 @@ def kill_session(session: int) -> None:
             with open(f"/proc/{entry}/stat", "rb") as file:
                 # After the name of the program in parentheses: state, parent, group, session (proc(5)).
                 fields = file.read().rpartition(b")")[2].split()
-            if int(fields[3]) == session and fields[0] != b"Z":
-                os.kill(int(entry), signal.SIGKILL)
-        except (OSError, IndexError, ValueError):
+        except OSError:  # it has ended meanwhile
             continue
+        if int(fields[3]) == session and fields[0] not in {b"Z", b"X"}:
+            found.append(int(entry))
+    return found
 
 
 if __name__ == "__main__":
