@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import signal
 import threading
@@ -118,6 +119,29 @@ def test_attempts_in_time_are_left_alone(world: Any, run_in: Any) -> None:
     nodes.append(world.node("b", world.task(quick_async, timeout=LATER)))
     result = run_in(lambda: world.run(world.workflow(*nodes)))
     assert result.error is None
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_alarm_that_was_not_noticed_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the first had come between the thread's last look for signals and the moment when it begins to wait."""
+    set_timer, timers = signal.setitimer, list[threading.Timer]()
+
+    def late(which: int, seconds: float, interval: float = 0.0) -> object:
+        if seconds and not timers:
+            timers.append(threading.Timer(seconds, _thread.interrupt_main, [signal.SIGALRM]))  # noted; nobody is woken
+            timers[0].start()
+            return set_timer(which, seconds + interval if interval else 0.0, interval)
+        return set_timer(which, seconds, interval)
+
+    monkeypatch.setattr(signal, "setitimer", late)
+    waits, hung = threading.Lock(), list[bool]()
+    waits.acquire()
+    watchdog = threading.Timer(60, lambda: (hung.append(True), waits.release()))
+    watchdog.start()
+    assert run_within(0.2, waits.acquire) == (False, None)
+    assert not hung
+    watchdog.cancel()
+    timers[0].join()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 

@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 _AGAIN_SECONDS = 10.0
 """How long code that caught the exception, and goes on, is left alone before it is stopped again."""
+_REPEAT_SECONDS = 0.1
+"""When an alarm comes again that was not noticed: it is not between a thread's last look for signals and its wait."""
 _EARLY_SECONDS = 0.001
 """By how much an alarm may come before its time."""
 
@@ -78,13 +80,16 @@ class _SignalLimit:
         return self._end if self._outer_end is None else min(self._end, self._outer_end)
 
     def _expire(self, number: int, frame: FrameType | None) -> None:
-        if time.monotonic() < self._next() - _EARLY_SECONDS:  # somebody else's alarm
+        if time.monotonic() < self._next() - _EARLY_SECONDS:  # somebody else's alarm, or one more
+            _alarm_at(self._next())
             return
         if self._outer_end is not None and self._outer_end <= self._end:
             self._outer_end = self._outer_end + self._outer_interval if self._outer_interval else None
-            _alarm_at(self._next())
-            if callable(self._outer_handler):
-                self._outer_handler(number, frame)
+            try:
+                if callable(self._outer_handler):
+                    self._outer_handler(number, frame)
+            finally:
+                _alarm_at(self._next())
             return
         self._end += _AGAIN_SECONDS
         _alarm_at(self._next())
@@ -103,7 +108,7 @@ class _SignalLimit:
         return exceeded is self._exceeded
 
 
-def _alarm_at(end: float, interval: float = 0.0) -> None:
+def _alarm_at(end: float, interval: float = _REPEAT_SECONDS) -> None:
     # A timer of zero would be none at all.
     signal.setitimer(signal.ITIMER_REAL, max(end - time.monotonic(), 0.000_001), interval)
 
