@@ -70,6 +70,14 @@ MODULES: dict[str, Table] = {
     "flyteplugins.hitl": _config(
         "Event", "env", "new_event", instead="Use alula.new_condition, and answer with `alula signal`"
     ),
+    "flyteplugins.hydra": {
+        name: adapted(f"alula_flyte.flyte2.hydra_runs:{name}", note)
+        for name, note in {
+            "apply_task_env": "images of containers are left out",
+            "hydra_run": "runs here, whatever the mode",
+            "hydra_sweep": "runs here, one after the other, whatever the mode",
+        }.items()
+    },
     "flyteplugins.jsonl": {
         "JsonlDir": adapted("alula_flyte.flyte2.jsonl:JsonlDir", _JSONL),
         "JsonlFile": adapted("alula_flyte.flyte2.jsonl:JsonlFile", _JSONL),
@@ -113,7 +121,6 @@ MISSING_MODULES: dict[str, Row] = {
         "codegen": _USE_THE_LIBRARY,
         "connectors": "Write a plugin with an executor",
         "huggingface": _USE_THE_LIBRARY,
-        "hydra": _USE_THE_LIBRARY,
         "mlflow": _USE_THE_LIBRARY,
         "nsight": _USE_THE_LIBRARY,
         "openai": _USE_THE_LIBRARY,
