@@ -298,7 +298,7 @@ def test_schemas_in_dataclasses_of_mashumaro(run: Run) -> None:
 def test_references_are_mocked(run: Run) -> None:
     out = run("""
         import typing
-        from flytekit import reference_launch_plan, reference_task, reference_workflow, task, workflow
+        from flytekit import map_task, reference_launch_plan, reference_task, reference_workflow, task, workflow
         from flytekit.testing import patch, task_mock
 
         where = {"project": "p", "domain": "d", "version": "1"}
@@ -331,7 +331,7 @@ def test_references_are_mocked(run: Run) -> None:
                 daily_mock.assert_called_once_with(x=3)
 
         check()
-        for mock in (lambda: flow(n=1), lambda: task_mock(flow).__enter__()):
+        for mock in (lambda: flow(n=1), lambda: task_mock(map_task(words)).__enter__()):
             try:
                 mock()
             except Exception as problem:

@@ -43,6 +43,19 @@ def as_documentation(docs: Documentation | str | None) -> Documentation | None:
     return Documentation(first.strip(), rest.strip() or None)
 
 
+def documentation_of(function: object) -> Documentation:
+    """Return what the docstring of a function says of it as a whole."""
+    import inspect
+
+    text = inspect.getdoc(function) if function is not None else None
+    if not text:
+        return Documentation()
+    import docstring_parser
+
+    parsed = docstring_parser.parse(text)
+    return Documentation(parsed.short_description, parsed.long_description)
+
+
 def parameter_descriptions(function: object) -> dict[str, str]:
     """Return the description of each parameter from a docstring in Google, NumPy, ReST or Epydoc style."""
     import inspect

@@ -46,6 +46,11 @@ class PythonInterface(msgspec.Struct, frozen=True):
     outputs: Mapping[str, Any]
     output_tuple: type | None = None
 
+    @property
+    def inputs_with_defaults(self) -> dict[str, tuple[Any, Any]]:
+        """Python type and default of each input; None for one without a default."""
+        return {name: (python_type, self.defaults.get(name)) for name, python_type in self.inputs.items()}
+
     def pack(self, values: Mapping[str, Any]) -> Any:
         """Put outputs by name into what a call returns."""
         if self.output_tuple is None:

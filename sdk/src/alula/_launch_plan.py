@@ -15,6 +15,7 @@ from alula_kernel.types import DATETIME, UnionOf
 
 from ._entity import Entity
 from ._interface import PythonInterface
+from ._reference import ReferenceEntity
 from ._state import call_site
 from ._workflow import WorkflowBase
 
@@ -46,7 +47,9 @@ class LaunchPlan(Entity):
 
     kind = "launch_plan"
 
-    def __init__(self, name: str, workflow: WorkflowBase, options: Mapping[str, Any], location: str) -> None:
+    def __init__(
+        self, name: str, workflow: WorkflowBase | ReferenceEntity, options: Mapping[str, Any], location: str
+    ) -> None:
         super().__init__(name)
         self.workflow = workflow
         self._options = dict(options)
@@ -60,7 +63,7 @@ class LaunchPlan(Entity):
     def create(
         cls,
         name: str,
-        workflow: WorkflowBase,
+        workflow: WorkflowBase | ReferenceEntity,
         default_inputs: Mapping[str, Any] | None = None,
         fixed_inputs: Mapping[str, Any] | None = None,
         schedule: CronSchedule | FixedRate | None = None,
@@ -80,7 +83,7 @@ class LaunchPlan(Entity):
 
         Args:
             name: Its name.
-            workflow: The workflow that it launches.
+            workflow: The workflow that it launches, or a reference to one.
             default_inputs: Inputs that a launch may override.
             fixed_inputs: Inputs that a launch may not give.
             schedule: When it fires by itself, once it is active.
@@ -103,11 +106,13 @@ class LaunchPlan(Entity):
         return cls(name, _checked_workflow(workflow), given, call_site())
 
     @classmethod
-    def get_or_create(cls, workflow: WorkflowBase, name: str | None = None, **options: Any) -> LaunchPlan:
+    def get_or_create(
+        cls, workflow: WorkflowBase | ReferenceEntity, name: str | None = None, **options: Any
+    ) -> LaunchPlan:
         """Return the launch plan of a name, made at the first call; without a name, the workflow's default one.
 
         Args:
-            workflow: The workflow that it launches.
+            workflow: The workflow that it launches, or a reference to one.
             name: Its name.
             options: As `create` takes them.
 
@@ -149,7 +154,7 @@ class LaunchPlan(Entity):
         return known
 
     @classmethod
-    def get_default_launch_plan(cls, _context: Any, workflow: WorkflowBase) -> LaunchPlan:
+    def get_default_launch_plan(cls, _context: Any, workflow: WorkflowBase | ReferenceEntity) -> LaunchPlan:
         """Return the workflow's default launch plan."""
         return cls.get_or_create(workflow)
 
@@ -290,18 +295,20 @@ class LaunchPlan(Entity):
             )
 
 
-_made: weakref.WeakKeyDictionary[WorkflowBase, dict[str, LaunchPlan]] = weakref.WeakKeyDictionary()
+_made: weakref.WeakKeyDictionary[WorkflowBase | ReferenceEntity, dict[str, LaunchPlan]] = weakref.WeakKeyDictionary()
 """Launch plans by workflow and name: `LaunchPlan.get_or_create` promises one per name."""
 
 
-def _checked_workflow(workflow: Any) -> WorkflowBase:
-    if not isinstance(workflow, WorkflowBase):
+def _checked_workflow(workflow: Any) -> WorkflowBase | ReferenceEntity:
+    is_reference = isinstance(workflow, ReferenceEntity) and workflow.kind == "workflow"
+    if not isinstance(workflow, WorkflowBase) and not is_reference:
         raise UsageError(
             f"a launch plan launches a workflow, found {type(workflow).__qualname__}",
             hint="Put the task into a workflow.",
             location=call_site(),
         )
-    return workflow
+    checked: WorkflowBase | ReferenceEntity = workflow
+    return checked
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -38,6 +38,8 @@ class MapTask(Entity):
     """
 
     kind = "task"
+    list_type: Any = list
+    """What its interface writes lists with; an adapter may set ``typing.List``."""
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class MapTask(Entity):
         return replace(
             inner,
             inputs={
-                name: python_type if name in self.bound else _list_of(python_type)
+                name: python_type if name in self.bound else self._list_of(python_type)
                 for name, python_type in inner.inputs.items()
                 if name not in fixed
             },
@@ -103,8 +105,16 @@ class MapTask(Entity):
                 **{n: None for n in inner.defaults if n not in self.bound and n not in fixed},
                 **self._literal_bound,
             },
-            outputs={name: _list_of(python_type) for name, python_type in outputs.items()},
+            outputs={name: self._list_of(python_type) for name, python_type in outputs.items()},
         )
+
+    def _list_of(self, python_type: Any) -> Any:
+        """Return the list type of what an input or output of one item is, if that may be anything, where it stands alone."""
+        if python_type is Any or python_type is object:
+            from ._data.pickle import Pickle
+
+            python_type = Pickle[object]  # in a list, Any means plain data
+        return self.list_type[python_type]
 
     @property
     def _literal_bound(self) -> dict[str, Any]:
@@ -192,15 +202,6 @@ class MapTask(Entity):
         )
         app.entities.add(spec)
         return spec
-
-
-def _list_of(python_type: Any) -> Any:
-    """Return the list type of what an input or output of one item is, if that may be anything, where it stands alone."""
-    if python_type is Any or python_type is object:
-        from ._data.pickle import Pickle
-
-        python_type = Pickle[object]  # in a list, Any means plain data
-    return list[python_type]
 
 
 def map_task(

@@ -48,11 +48,13 @@ class ReferenceEntity(Entity):
         self.reference = EntityId(kind, name, project, domain, version)
         self._interface = interface
         self._location = location
-        self._stand_in: _StandIn | None = None
+        self._stand_in: StandIn | None = None
 
     @property
     def title(self) -> str:
         return f"reference {self.kind.replace('_', ' ')} {self.reference}"
+
+    description = ""
 
     @property
     def python_interface(self) -> PythonInterface:
@@ -80,19 +82,19 @@ class ReferenceEntity(Entity):
             function: It is called with the inputs by name, and returns the outputs.
         """
         before = self._stand_in
-        self._answer_by(_StandIn(self.name, self._interface, function))
+        self._answer_by(StandIn(self.name, self._interface, function))
         try:
             yield
         finally:
             self._answer_by(before)
 
-    def _answer_by(self, stand_in: _StandIn | None) -> None:
+    def _answer_by(self, stand_in: StandIn | None) -> None:
         from ._app import current_app
 
         self._stand_in = stand_in
         current_app().engine.forget_plans()  # of workflows that call it
 
-    def _answering(self) -> _StandIn:
+    def _answering(self) -> StandIn:
         if self._stand_in is None:
             raise UsageError(
                 f"{self.title} points to a server, and cannot run here",
@@ -105,8 +107,8 @@ class ReferenceEntity(Entity):
         return self._answering()._call_at_top_level(args, kwargs)
 
 
-class _StandIn(Task):
-    """The task that answers for a reference in a test."""
+class StandIn(Task):
+    """The task that answers for a reference, or for a workflow, in a test."""
 
     def __init__(self, name: str, interface: PythonInterface, function: Callable[..., Any]) -> None:
         super().__init__(name, interface)

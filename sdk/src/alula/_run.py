@@ -403,8 +403,14 @@ def _prepared(
     return spec, compiled.inputs_to_literals(values), options
 
 
+options_completed_by: list[Callable[[RunOptions], RunOptions]] = []
+"""What changes the options of each run of this process; see `alula.adapting.complete_options_by`."""
+
+
 def completed_options(app: App, options: RunOptions) -> RunOptions:
-    """Fill in where files go, and the custom context around the call."""
+    """Fill in where files go, the custom context around the call, and what adapters say."""
+    for complete in options_completed_by:
+        options = complete(options)
     if not options.output_prefix:
         options = replace(options, output_prefix=app.settings.path("runs"))
     added = added_context(STATE.get())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,10 @@ _CACHE = ("cache_version", "cache_serialize", "cache_ignore_input_vars")
 
 @dataclasses.dataclass(frozen=True)
 class TaskMetadata:
-    """Settings of a task in one object, as classes of Flyte 1 take them; see `alula.task` for what each means."""
+    """Settings of a task in one object, as classes of Flyte 1 take them; see `alula.task` for what each means.
+
+    What `Task.metadata` returns has a timeout in seconds as a timedelta.
+    """
 
     cache: Any = False
     cache_serialize: bool = False
@@ -27,6 +31,23 @@ class TaskMetadata:
     retries: Any = 0
     timeout: Any = None
     pod_template_name: str | None = None
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, settings: TaskSettings) -> TaskMetadata:
+        """Return those among the settings of a task."""
+        cache = settings.cache
+        seconds = settings.timeout if isinstance(settings.timeout, (int, float)) else None
+        same = ("interruptible", "deprecated", "retries", "pod_template_name", "labels", "annotations")
+        return cls(
+            cache=cache is not None,
+            cache_serialize=cache is not None and cache.serialize,
+            cache_version=(cache.version or "") if cache is not None else "",
+            cache_ignore_input_vars=tuple(cache.ignored_inputs) if cache is not None else (),
+            timeout=settings.timeout if seconds is None else dt.timedelta(seconds=seconds) if seconds else None,
+            **{name: getattr(settings, name) for name in same},
+        )
 
 
 def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
@@ -49,7 +70,8 @@ def task_settings(settings: Mapping[str, Any], location: str) -> TaskSettings:
                     hint="Leave one of them out.",
                     location=location,
                 )
-        given = {**{f.name: getattr(metadata, f.name) for f in dataclasses.fields(metadata)}, **given}
+        of_metadata = {field.name: getattr(metadata, field.name) for field in dataclasses.fields(metadata)}
+        given = {**{name: value for name, value in of_metadata.items() if value is not None}, **given}
     known = set(TaskSettings.__struct_fields__)
     for name in given:
         if name not in known and name not in _CACHE:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ._report import DeckField
     from ._resources import Resources
     from ._reuse import ReusePolicy
+    from ._settings_of import TaskMetadata
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -187,6 +188,20 @@ class Task(Entity):
     def executable(self) -> Callable[..., Any]:
         """Return what is called with the inputs."""
         return self.execute
+
+    @functools.cached_property
+    def metadata(self) -> TaskMetadata:
+        """Some of its settings in one object; what it was given by `override` is not among them."""
+        from ._settings_of import TaskMetadata
+
+        return TaskMetadata.of(self.settings)
+
+    @functools.cached_property
+    def docs(self) -> Documentation:
+        """Its documentation, or what its docstring says."""
+        from ._docs import documentation_of
+
+        return self.settings.docs or documentation_of(self.function)
 
     @property
     def description(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import enum
 import functools
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
@@ -34,6 +35,7 @@ from ._interface import (
     source_location,
 )
 from ._promise import Promise, VoidPromise
+from ._reference import StandIn
 from ._state import STATE, call_site
 from ._task import _check_annotations, entity_name
 
@@ -92,6 +94,7 @@ class WorkflowBase(Entity):
         self.docs = docs
         self.default_options = default_options
         self._spec: tuple[App, WorkflowSpec] | None = None
+        self._stand_in: StandIn | None = None
 
     @property
     def description(self) -> str:
@@ -145,13 +148,51 @@ class WorkflowBase(Entity):
             )
         token = _COMPILING.set((*outer, self))
         try:
-            return self._compile(app)
+            return self._compile(app) if self._stand_in is None else self._compile_call(app, self._stand_in)
         finally:
             _COMPILING.reset(token)
 
     @abstractmethod
     def _compile(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
         """Return the nodes, and a binding for each output."""
+
+    def _compile_call(self, app: App, call: Callable[..., Any]) -> tuple[Compilation, dict[str, Binding]]:
+        """Call with a promise for each input, by name, and return the nodes that this made, and a binding for each output."""
+        compiled = self.compiled(app)
+        compilation = Compilation(app, "n", self.title)
+        variables = compiled.interface.inputs
+        inputs = {name: Promise(None, name, variable.type, home=compilation) for name, variable in variables.items()}
+        token = STATE.set(compilation)
+        try:
+            returned = call(**inputs)
+        finally:
+            STATE.reset(token)
+        compilation.finish()
+        return compilation, bind_outputs(compilation, compiled, returned, self.title, self.location)
+
+    @contextlib.contextmanager
+    def replaced_by(self, function: Callable[..., Any]) -> Iterator[None]:
+        """Let a function answer instead, in this process and while the block runs, for tests: a mock, for example.
+
+        Args:
+            function: It is called with the inputs by name, and returns the outputs.
+        """
+        before = self._stand_in
+        self._answer_by(StandIn(self.name, self.python_interface, function))
+        try:
+            yield
+        finally:
+            self._answer_by(before)
+
+    def _answer_by(self, stand_in: StandIn | None) -> None:
+        from ._app import current_app
+
+        app = current_app()
+        self._stand_in = stand_in
+        app.engine.forget_plans()  # of workflows that call it
+        if self._spec is not None:
+            self._spec = None
+            self.spec(app)
 
     def _failure_node(self, app: App) -> Node | None:
         """Return the node of the failure handler, checked against the workflow's inputs."""
@@ -277,18 +318,7 @@ class FunctionWorkflow(WorkflowBase, Generic[P, R]):
         return super().description or (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     def _compile(self, app: App) -> tuple[Compilation, dict[str, Binding]]:
-        compiled = self.compiled(app)
-        compilation = Compilation(app, "n", self.title)
-        variables = compiled.interface.inputs
-        inputs = {name: Promise(None, name, variable.type, home=compilation) for name, variable in variables.items()}
-        call = by_name(self.function)
-        token = STATE.set(compilation)
-        try:
-            returned = call(**inputs)
-        finally:
-            STATE.reset(token)
-        compilation.finish()
-        return compilation, bind_outputs(compilation, compiled, returned, self.title, self.location)
+        return self._compile_call(app, by_name(self.function))
 
 
 @overload

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from ._aio import WithAio
 from ._state import count_as_own
 
-__all__ = ["WithAio", "count_as_own", "let_promises_be_printed", "let_unions_be_narrowed"]
+if TYPE_CHECKING:
+    from alula_kernel.engine import RunOptions
+
+__all__ = ["WithAio", "complete_options_by", "count_as_own", "let_promises_be_printed", "let_unions_be_narrowed"]
+
+
+def complete_options_by(complete: Callable[[RunOptions], RunOptions]) -> None:
+    """Let a function change the options of each run that begins in this process, from now on.
+
+    For settings of a system that holds them for every run, as in environment variables. Calling it again with the same
+    function does nothing.
+
+    Args:
+        complete: It is given what the caller said, and returns what holds.
+    """
+    from ._run import options_completed_by
+
+    if complete not in options_completed_by:
+        options_completed_by.append(complete)
 
 
 def let_promises_be_printed() -> None:

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import alula
-from alula.adapting import WithAio, count_as_own, let_promises_be_printed, let_unions_be_narrowed
+from alula.adapting import WithAio, complete_options_by, count_as_own, let_promises_be_printed, let_unions_be_narrowed
+from alula_kernel.engine import RunOptions
 
 
 def test_messages_show_what_called_a_package_of_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +35,29 @@ def test_messages_show_what_called_a_package_of_adapters(tmp_path: Path, monkeyp
 def test_a_function_has_both_forms() -> None:
     double = WithAio(lambda x: 2 * x)
     assert (double(2), asyncio.run(double.aio(3))) == (4, 6)
+
+
+def test_options_of_runs_can_be_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from alula import _run
+
+    monkeypatch.setattr(_run, "options_completed_by", [])
+    called = []
+
+    def complete(options: RunOptions) -> RunOptions:
+        called.append(options.name)
+        return replace(options, disable_cache=True)
+
+    @alula.task(cache=alula.Cache(version="1"))
+    def counted(x: int) -> int:
+        called.append("computed")
+        return x
+
+    assert counted(1) == counted(1) == 1
+    complete_options_by(complete)
+    complete_options_by(complete)
+    assert counted(1) == 1
+    assert alula.with_runcontext(name="named").run(counted, 1).outputs() == (1,)
+    assert called == ["computed", "", "computed", "named", "computed"]
 
 
 def test_environments_pickle_untyped_parameters_if_asked() -> None:

@@ -301,3 +301,21 @@ def test_a_schedule_that_leaves_an_input_open_can_be_run_by_hand_but_not_registe
     with pytest.raises(errors.UsageError, match="launch plan open has a schedule, and nobody gives its input 'x'"):
         plan.documented_spec(current_app())
     LaunchPlan.create("unscheduled", flow).documented_spec(current_app())
+
+
+def test_a_launch_plan_of_a_reference_can_be_made_and_not_be_run_here() -> None:
+    @alula.reference_workflow(project="p", domain="d", name="lib.flow", version="3")
+    def elsewhere(x: int, y: int) -> int: ...  # type: ignore[empty-body]
+
+    @alula.reference_task(project="p", domain="d", name="lib.task", version="3")
+    def no_workflow(x: int) -> int: ...  # type: ignore[empty-body]
+
+    plan = LaunchPlan.create("of-a-reference", elsewhere, fixed_inputs={"x": 1})
+    assert plan.workflow is elsewhere
+    assert list(plan.python_interface.inputs) == ["y"]
+    with pytest.raises(errors.UnknownNameError, match="unknown default input 'z'"):
+        LaunchPlan.create("wrong", elsewhere, default_inputs={"z": 1})
+    with pytest.raises(errors.UsageError, match=r"lib\.flow@3 points to a server, and cannot run here"):
+        plan(y=2)
+    with pytest.raises(errors.UsageError, match="a launch plan launches a workflow, found ReferenceEntity"):
+        LaunchPlan.create("of-a-task", no_workflow)

@@ -42,6 +42,43 @@ def test_a_mock_answers_instead_of_a_task(replaced, expected):
     assert all_of_them(x=1) == 16
 
 
+@pytest.mark.parametrize("compiled_before", [False, True])
+def test_a_mock_answers_instead_of_a_workflow(compiled_before):
+    @workflow
+    def pair(x: int) -> tuple[int, int]:
+        return double(x=x), x
+
+    @workflow
+    def first_of_pair(x: int) -> int:
+        return pair(x=x)[0]
+
+    by_hand = alula.ImperativeWorkflow("by-hand")
+    by_hand.add_workflow_input("x", int)
+    by_hand.add_workflow_output("doubled", by_hand.add_entity(double, x=by_hand.inputs["x"]).outputs["o0"])
+
+    @workflow
+    def calls_by_hand(x: int) -> int:
+        return by_hand(x=x)
+
+    @alula.dynamic
+    def decides(x: int) -> int:
+        return calls_by_hand(x=x)
+
+    plan = alula.LaunchPlan.create("of-a-pair", pair)
+    if compiled_before:
+        assert (pair(x=1), first_of_pair(x=1), calls_by_hand(x=1)) == ((2, 1), 2, 2)
+    mock = MagicMock(return_value=(7, 8))
+    with pair.replaced_by(mock), by_hand.replaced_by(lambda x: x + 100):
+        assert (pair(x=2), first_of_pair(x=3), plan(x=4)) == ((7, 8), 7, (7, 8))
+        assert [call.kwargs["x"] for call in mock.call_args_list] == [2, 3, 4]
+        assert (by_hand(x=1), calls_by_hand(x=1), decides(x=2)) == (101, 101, 102)
+        assert alula.map_task(by_hand)(x=[1, 2]) == [101, 102]
+        with by_hand.replaced_by(lambda x: -x):
+            assert calls_by_hand(x=1) == -1
+        assert calls_by_hand(x=1) == 101
+    assert (pair(x=1), first_of_pair(x=1), calls_by_hand(x=1), plan(x=4)) == ((2, 1), 2, 2, (8, 4))
+
+
 def test_the_answer_of_a_mock_must_fit():
     with double.replaced_by(lambda x: "two"), pytest.raises(alula.errors.ValueConversionError, match="expected int"):
         double(x=1)

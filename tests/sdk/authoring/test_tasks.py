@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
 import threading
 from collections.abc import Callable
@@ -534,6 +535,62 @@ def test_task_metadata_holds_settings() -> None:
     assert spec.cache.version == "1"
     with pytest.raises(errors.UnknownNameError, match="unknown task setting 'retry'"):
         Echo(name="wrong", retry=1)
+
+
+def test_a_task_tells_its_metadata() -> None:
+    @task(
+        cache=alula.Cache(version="2", serialize=True, ignored_inputs="y"),
+        retries=3,
+        timeout=90,
+        interruptible=True,
+        deprecated="old",
+        labels={"team": "a"},
+        annotations={"note": "b"},
+    )
+    def told(x: int, y: int = 5) -> int:
+        return x + y
+
+    metadata = told.metadata
+    assert metadata == TaskMetadata(
+        cache=True,
+        cache_serialize=True,
+        cache_version="2",
+        cache_ignore_input_vars=("y",),
+        interruptible=True,
+        deprecated="old",
+        retries=3,
+        timeout=dt.timedelta(seconds=90),
+        labels={"team": "a"},
+        annotations={"note": "b"},
+    )
+    assert told.metadata is metadata
+    assert double.metadata == TaskMetadata(labels={}, annotations={})
+    again = Echo(name="with-labels", metadata=metadata, timeout=metadata.timeout).settings
+    assert (again.labels, again.annotations, again.retries) == ({"team": "a"}, {"note": "b"}, 3)
+    assert told.python_interface.inputs_with_defaults == {"x": (int, None), "y": (int, 5)}
+
+
+def test_a_task_tells_its_documentation() -> None:
+    docs = Documentation("short", "long")
+
+    @task(docs=docs)
+    def given() -> None:
+        """Say something else."""
+
+    @task
+    def written() -> None:
+        """Say one thing.
+
+        And another.
+        """
+
+    @task
+    def silent() -> None:
+        pass
+
+    assert given.docs is docs
+    assert written.docs == Documentation("Say one thing.", "And another.")
+    assert silent.docs == Echo(name="silent").docs == Documentation()
 
 
 def test_json_schema_of_the_inputs() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import pytest
 
 from alula._data import file_types
+from alula._data.directory import Directory
 from alula._data.file import File
 from alula._data.file_types import FileExt
-from alula_kernel.errors import ValueConversionError
+from alula_kernel.errors import ArgumentError, ValueConversionError
 from alula_kernel.types import BlobOf
 
 HEADS = {
@@ -83,6 +86,19 @@ def test_every_type_has_a_format(converter):
             assert converter(getattr(file_types, name)).literal_type.format
     assert converter(file_types.CSVFile).literal_type == BlobOf("csv")
     assert list(file_types.__all__) == sorted(file_types.__all__)
+
+
+def test_a_type_tells_its_format():
+    assert File["csv"].extension() == File[Annotated[str, FileExt(".csv")]].extension() == "csv"
+    assert file_types.JPEGImageFile.extension() == "jpeg"
+    assert Directory["png"].extension() == "png"
+    assert File.extension() == File[Any].extension() == ""
+
+
+@pytest.mark.parametrize("wrong", [int, Annotated[str, "csv"], Annotated[int, 3]])
+def test_what_is_no_format_is_refused(wrong):
+    with pytest.raises(ArgumentError, match="is no format of a file"):
+        File[wrong]
 
 
 def test_file_ext():

@@ -7,7 +7,7 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from alula_kernel.errors import ValueConversionError
+from alula_kernel.errors import ArgumentError, ValueConversionError
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     class Formatted(Generic[F]):
         """A class whose instances have a format, as ``File[Literal["csv"]]`` to a type checker."""
+
+        @classmethod
+        def extension(cls) -> str:
+            """Return the format that is declared, as ``csv`` of ``File["csv"]``; empty for any."""
+            ...
 else:
     F = typing.TypeVar("F")
 
@@ -26,6 +31,10 @@ else:
             if isinstance(item, tuple) and len(item) == 1:
                 (item,) = item  # `typing.get_type_hints` puts an alias together again from its arguments
             return cls if item == "" else FormatAlias(cls, (_format_argument(item),))
+
+        @classmethod
+        def extension(cls) -> str:
+            return ""
 
 
 class FileExt:
@@ -55,6 +64,12 @@ class FormatAlias(types.GenericAlias):
     string.
     """
 
+    def __getattribute__(self, name: str) -> Any:
+        # What is not special is asked of the class itself, which does not know the format.
+        if name == "extension":
+            return lambda: format_of(self.__args__)
+        return super().__getattribute__(name)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         origin: Any = self.__origin__
         made = origin(*args, **kwargs)
@@ -76,7 +91,11 @@ def format_of(args: tuple[Any, ...]) -> str:
 
 
 def _format_argument(item: Any) -> Any:
-    """Turn what stands between the brackets into a ``Literal``, or leave it if it names no format."""
+    """Turn what stands between the brackets into a ``Literal``.
+
+    Raises:
+        ArgumentError: It names no format.
+    """
     if isinstance(item, str):
         return Literal[normal_format(item)]
     if isinstance(item, typing.TypeVar):
@@ -84,6 +103,8 @@ def _format_argument(item: Any) -> Any:
     for extra in getattr(item, "__metadata__", ()):
         if isinstance(extra, FileExt):
             return Literal[extra.extension]
+    if item is not Any and (isinstance(item, type) or hasattr(item, "__metadata__")):
+        raise ArgumentError(f"{item!r} is no format of a file", hint="""Write it as text: File["csv"].""")
     return item
 
 

@@ -14,6 +14,8 @@ import alula
 from alula_kernel.storage import Storage
 from alula_kernel.uris import child_uri, is_uri, path_of, scheme_of, uri_of
 
+from .storage_options import storage_options
+
 
 class FileAccessProvider:
     """Moves files between this machine and the place where Alula stores data.
@@ -108,15 +110,14 @@ class FileAccessProvider:
 
     def get_filesystem_for_path(self, path: str = "", anonymous: bool = False, **options: Any) -> Any:
         """Return the file system of `fsspec` that a path is on."""
-        import fsspec
-
-        return fsspec.filesystem(scheme_of(uri_of(path or self.local_sandbox_dir)), **options)
+        return self.get_filesystem(scheme_of(uri_of(path or self.local_sandbox_dir)), anonymous, **options)
 
     def get_filesystem(self, protocol: str | None = None, anonymous: bool = False, **options: Any) -> Any:
-        """Return a file system of `fsspec` by its name."""
+        """Return a file system of `fsspec` by its name; that of `raw_output_prefix` if not given."""
         import fsspec
 
-        return fsspec.filesystem(protocol or "file", **options)
+        protocol = protocol or scheme_of(uri_of(self.raw_output_prefix))
+        return fsspec.filesystem(protocol, **{**storage_options(protocol, anonymous), **options})
 
     # --- moving ---
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from alula.errors import ArgumentError
+
 
 class Interface:
     """Inputs and outputs by name.
@@ -14,6 +16,9 @@ class Interface:
         outputs: Python type of each output.
         output_tuple_name: Name of what holds several outputs; not used.
         docstring: Descriptions; not used.
+
+    Raises:
+        ArgumentError: A name is none that a variable could have.
     """
 
     def __init__(
@@ -27,6 +32,11 @@ class Interface:
             name: given if isinstance(given, tuple) else (given, None) for name, given in (inputs or {}).items()
         }
         self.outputs: dict[str, Any] = dict(outputs or {})
+        for name in (*self.inputs_with_defaults, *self.outputs):
+            if not name.isidentifier():
+                raise ArgumentError(
+                    f"an input or output is called {name!r}", hint="Give it a name as Python's variables have."
+                )
         self.output_tuple_name = output_tuple_name
         self.docstring = docstring
 

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
+from msgspec.structs import replace
+
 import alula
+from alula_kernel.engine import RunOptions
+
+_NO = frozenset({"", "0", "f", "false", "n", "no", "off"})
+
+
+def options_of_variables(options: RunOptions) -> RunOptions:
+    """Return the options of a run with what ``FLYTE_LOCAL_CACHE_ENABLED`` and ``FLYTE_LOCAL_CACHE_OVERWRITE`` say now."""
+    if os.environ.get("FLYTE_LOCAL_CACHE_ENABLED", "true").lower() in _NO:
+        return replace(options, disable_cache=True)
+    if os.environ.get("FLYTE_LOCAL_CACHE_OVERWRITE", "").lower() not in _NO:
+        return replace(options, overwrite_cache=True)
+    return options
 
 
 class LocalTaskCache:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import typing
 from typing import Any
 
 import alula
@@ -28,4 +29,7 @@ def map_task(target: Any, concurrency: int | None = None, *settings: Any, metada
             target = target.override(**given)
     if named.get("min_success_ratio", 1.0) is None:
         del named["min_success_ratio"]
-    return alula.map_task(target, concurrency, *settings, **named)
+    made: Any = alula.map_task(target, concurrency, *settings, **named)
+    made.list_type = typing.List  # noqa: UP006 - programs compare
+    made.metadata = metadata or getattr(made.mapped_entity, "metadata", None)
+    return made

@@ -1,4 +1,4 @@
-"""``flytekit.testing``: tasks and references that do what a test says."""
+"""``flytekit.testing``: tasks, workflows and references that do what a test says."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from alula.errors import UsageError
 
 @contextlib.contextmanager
 def task_mock(t: Any) -> Iterator[MagicMock]:
-    """Let a mock answer instead of a task, or of what a reference points to, in this process, while the block runs.
+    """Let a mock answer instead of a task, workflow or reference, in this process, while the block runs.
 
     Args:
-        t: The task, or the reference.
+        t: The task, workflow or reference.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: It is none of them.
     """
     if not hasattr(t, "replaced_by"):
         raise UsageError(
-            f"expected a task or a reference to mock, found {type(t).__qualname__}",
+            f"expected a task, workflow or reference to mock, found {type(t).__qualname__}",
             hint="Mock the tasks that it is made of.",
         )
     mock = MagicMock()
@@ -32,10 +32,10 @@ def task_mock(t: Any) -> Iterator[MagicMock]:
 
 
 def patch(target: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a mock answer instead of a task, or of a reference, while the decorated test runs; it is the test's first argument.
+    """Let a mock answer instead of a task, workflow or reference, while the decorated test runs; it is the test's first argument.
 
     Args:
-        target: The task, or the reference.
+        target: The task, workflow or reference.
     """
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,8 +6,9 @@ import asyncio
 import datetime as dt
 import inspect
 import typing
-from abc import abstractmethod
 from typing import Any
+
+from alula.errors import ArgumentError
 
 from .contexts import FlyteContextManager
 from .interfaces import Interface
@@ -26,6 +27,9 @@ class BaseSensor(PythonTask[Any]):
         sensor_config: Its config.
         task_type: Its type.
         settings: As `PythonTask` takes them.
+
+    Raises:
+        ArgumentError: Its metadata has a timeout as well.
     """
 
     def __init__(
@@ -36,15 +40,19 @@ class BaseSensor(PythonTask[Any]):
         task_type: str = "sensor",
         **settings: Any,
     ) -> None:
-        hints = typing.get_type_hints(self.poke, include_extras=True)
-        inputs = {parameter: hints[parameter] for parameter in inspect.signature(self.poke).parameters}
+        inputs: dict[str, Any] = {}
+        if type(self).poke is not BaseSensor.poke:
+            hints = typing.get_type_hints(self.poke, include_extras=True)
+            inputs = {parameter: hints[parameter] for parameter in inspect.signature(self.poke).parameters}
         if timeout is not None:
+            if getattr(settings.get("metadata"), "timeout", None) is not None:
+                raise ArgumentError("a sensor was given a timeout twice", hint="Leave it out of the metadata.")
             settings["timeout"] = timeout
         super().__init__(task_type, name, sensor_config, Interface(inputs), **settings)
 
-    @abstractmethod
     async def poke(self, *_inputs: Any, **_named: Any) -> bool:
-        """Tell whether what is waited for is there."""
+        """Tell whether what is waited for is there; a subclass does."""
+        raise NotImplementedError(f"{type(self).__qualname__} does not define poke")
 
     @property
     def is_async(self) -> bool:

@@ -10,12 +10,20 @@ import alula
 from alula.errors import RecoverableError
 
 from .interfaces import Interface
+from .resources import Resources, ResourceSpec
 
 T = TypeVar("T")
 
 
 class _Hooks:
-    """What runs around `execute`."""
+    """What runs around `execute`, and what tasks can be asked for."""
+
+    settings: Any
+
+    @functools.cached_property
+    def resources(self) -> ResourceSpec:
+        """What it needs and what it may use."""
+        return ResourceSpec(self.settings.requests or Resources(), self.settings.limits or Resources())
 
     def pre_execute(self, user_params: Any) -> Any:
         """Do something before an attempt; given and returned is its context."""

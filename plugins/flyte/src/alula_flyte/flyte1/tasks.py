@@ -11,6 +11,7 @@ from alula.errors import RecoverableError, UsageError
 from alula_kernel.errors import UnknownNameError
 
 from .outputs import default_named_tuple
+from .resources import Resources, ResourceSpec
 from .task_plugins import TaskPlugins
 
 
@@ -39,7 +40,11 @@ def task(
         UsageError: A setting is unknown or wrong, or a parameter has no annotation.
     """
     if resources is not None:
-        named.update(_requests_and_limits(resources, named))
+        if named.get("requests") is not None or named.get("limits") is not None:
+            raise UsageError("resources cannot be given together with requests or limits")
+        apart = ResourceSpec.from_multiple_resource(resources)
+        named.update(requests=apart.requests, limits=apart.limits)
+    needs = ResourceSpec(named.get("requests") or Resources(), named.get("limits") or Resources())
     named.setdefault("retry_on", (RecoverableError,))
     made_by = TaskPlugins.find_pythontask_plugin(type(task_config)) if task_config is not None else None
     if made_by is not None:
@@ -52,6 +57,7 @@ def task(
         made = decorate(function, task_config, *settings, **named)
         made.output_class = default_named_tuple
         made.container_image = container_image
+        made.resources = needs
         return made
 
     return named_outputs if _task_function is None else named_outputs(_task_function)
@@ -67,19 +73,6 @@ def _knows(task_config: Any) -> bool:
     except UnknownNameError:
         return False
     return True
-
-
-def _requests_and_limits(resources: alula.Resources, named: dict[str, Any]) -> dict[str, Any]:
-    if named.get("requests") is not None or named.get("limits") is not None:
-        raise UsageError("resources cannot be given together with requests or limits")
-    pairs = {name: getattr(resources, name) for name in resources.__struct_fields__}
-    given = {name: value for name, value in pairs.items() if value is not None}
-    requests = {n: v[0] if isinstance(v, (tuple, list)) else v for n, v in given.items()}
-    limits = {n: v[1] for n, v in given.items() if isinstance(v, (tuple, list))}
-    return {
-        "requests": alula.Resources(**requests) if requests else None,
-        "limits": alula.Resources(**limits) if limits else None,
-    }
 
 
 def dynamic(_task_function: Callable[..., Any] | None = None, **settings: Any) -> Any:

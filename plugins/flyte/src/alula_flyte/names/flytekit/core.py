@@ -154,7 +154,11 @@ MODULES: dict[str, Table] = {
         name: missing("references are made by decorators", "Use reference_task or its like.", when_called=True)
         for name in ("LaunchPlanReference", "ReferenceEntity", "TaskReference", "WorkflowReference")
     },
-    "flytekit.core.resources": core("Resources", **internal("ResourceSpec", "pod_spec_from_resources")),
+    "flytekit.core.resources": core(
+        "Resources",
+        ResourceSpec=adapter("resources:ResourceSpec", "what a task needs and what it may use"),
+        **internal("pod_spec_from_resources"),
+    ),
     "flytekit.core.schedule": core(
         "CronSchedule",
         "FixedRate",
@@ -166,7 +170,7 @@ MODULES: dict[str, Table] = {
         Secret=CORE["Secret"],
     ),
     "flytekit.core.testing": {
-        name: adapter(f"mocks:{name}", "a mock answers instead of a task or a reference")
+        name: adapter(f"mocks:{name}", "a mock answers instead of a task, workflow or reference")
         for name in ("patch", "task_mock")
     },
     "flytekit.core.type_engine": {

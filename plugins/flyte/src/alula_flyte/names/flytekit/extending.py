@@ -148,7 +148,7 @@ MODULES: dict[str, Table] = {
     },
     "flytekit.testing": core(
         "SecretsManager",
-        patch=adapter("mocks:patch", "a mock answers instead of a task or a reference"),
-        task_mock=adapter("mocks:task_mock", "a mock answers instead of a task or a reference"),
+        patch=adapter("mocks:patch", "a mock answers instead of a task, workflow or reference"),
+        task_mock=adapter("mocks:task_mock", "a mock answers instead of a task, workflow or reference"),
     ),
 }

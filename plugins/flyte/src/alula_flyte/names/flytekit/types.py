@@ -20,12 +20,13 @@ _FILE_FORMATS = tuple(
             "SVGImage",
             "TFRecord",
         ),
-        "": ("HDF5EncodedFile", "HTMLPage", "PythonNotebook", "FileExt"),
+        "": ("HDF5EncodedFile", "HTMLPage", "PythonNotebook"),
     }.items()
     for name in names
 )
 _FILES: Table = {
     "FlyteFile": CORE["FlyteFile"],
+    "FileExt": adapter("file_formats:FileExt", "can be asked", own="alula.file_types:FileExt"),
     **{name: same(f"alula.file_types:{name}") for name in _FILE_FORMATS},
 }
 _DATASETS: Table = {
