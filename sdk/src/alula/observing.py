@@ -62,7 +62,8 @@ def observe(observer: Observer) -> None:
     """Let an observer be told of all that runs in this process from now on.
 
     A task may run in another process, which imports the module of the task first: called at the top of that module, this
-    works everywhere. An observer that is told already is not added again.
+    works everywhere. The tasks of a script that runs itself are sent to processes pickled, and the script does not run there.
+    An observer that is told already is not added again.
 
     Args:
         observer: The observer.

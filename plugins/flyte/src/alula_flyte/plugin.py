@@ -28,12 +28,12 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
     from .unknown_types import UnknownTypeTransformer
 
     # Only a program that has imported it can have registered types of its own, before the application was made anew.
-    engine = sys.modules.get("alula_flyte.flyte1.type_engine")
+    engines = [sys.modules.get(f"alula_flyte.{generation}.type_engine") for generation in ("flyte1", "flyte2")]
     return [
         SchemaTransformer(),
         lance_transformer(),
         UnknownTypeTransformer(),
-        *(engine.TypeEngine.registered() if engine is not None else ()),
+        *(one for engine in engines if engine is not None for one in engine.TypeEngine.registered()),
     ]
 
 

@@ -8,6 +8,7 @@ _NO_SERVER = "runs are driven on this machine, and there is no server yet"
 _NO_APPS = "apps of this kind are not there yet"
 _SERVED_HERE = "served on this machine, until the program ends at the latest"
 _IN_MONTY = "needs pydantic-monty; types are not checked beforehand"
+_OWN_TYPES = "literals are messages of flyteidl2, which has to be installed"
 _NO_AGENTS = "agents are not there yet"
 _NO_CONTAINERS = "containers cannot be run yet"
 _NOT_LOOKED_AT = "kept and not looked at: nothing on this machine has a use for it"
@@ -374,10 +375,15 @@ MODULES: dict[str, Table] = {
     "flyte.types": {
         "FlytePickle": same("alula:Pickle"),
         "Renderable": adapted("alula_flyte.flyte2.models:Renderable", "the same"),
-        "TypeEngine": _later("types are added by plugins", "See 'Write a plugin' in the documentation"),
-        "TypeTransformer": _later("types are added by plugins", "See 'Write a plugin' in the documentation"),
+        "TypeEngine": adapted("alula_flyte.flyte2.type_engine:TypeEngine", _OWN_TYPES),
+        "TypeTransformer": adapted("alula_flyte.flyte2.type_engine:TypeTransformer", _OWN_TYPES),
         "TypeTransformerFailedError": same("alula.errors:ValueConversionError"),
         "guess_interface": adapted("alula_flyte.flyte2.models:guess_interface", "inputs and outputs only"),
+    },
+    "flyte.types._type_engine": {
+        "PydanticTransformer": adapted("alula_flyte.flyte2.type_engine:PydanticTransformer", "describes types only"),
+        "TypeEngine": adapted("alula_flyte.flyte2.type_engine:TypeEngine", _OWN_TYPES),
+        "TypeTransformer": adapted("alula_flyte.flyte2.type_engine:TypeTransformer", _OWN_TYPES),
     },
 }
 """The rows of each module. ``flyte.migrate`` has no names: programs import it so that flytekit's tasks run on Flyte 2."""
