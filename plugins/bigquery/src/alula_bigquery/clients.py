@@ -106,15 +106,21 @@ def _default(where: str) -> tuple[Any, str | None]:
 
 
 def _from_key(key: bytes, where: str) -> tuple[Any, str | None]:
-    import google.auth
     from google.auth.exceptions import GoogleAuthError
+    from google.oauth2 import credentials, service_account
 
+    makers = {
+        "service_account": service_account.Credentials.from_service_account_info,
+        "authorized_user": credentials.Credentials.from_authorized_user_info,
+    }
     try:
-        return google.auth.load_credentials_from_dict(json.loads(key), scopes=_SCOPES)  # type: ignore[no-any-return]
-    except (ValueError, TypeError, AttributeError, GoogleAuthError) as problem:
+        info = json.loads(key)
+        return makers[info["type"]](info, scopes=_SCOPES), info.get("project_id")
+    except (KeyError, ValueError, TypeError, GoogleAuthError) as problem:
         raise UsageError(
             f"the secret with the credentials of {where} is no key file of Google Cloud ({type(problem).__name__})",
-            hint="Its value must be the JSON that Google gave, whole.",
+            hint="Its value must be the whole JSON of a service account's or a user's key file; credentials of other kinds "
+            "are found by GOOGLE_APPLICATION_CREDENTIALS.",
         ) from None  # what was raised may hold parts of the secret
 
 

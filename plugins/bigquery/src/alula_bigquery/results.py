@@ -44,7 +44,7 @@ def results_of(job: QueryJob, attempt: Attempt, storage: Storage, client: Client
 def _destination(job: QueryJob, client: Client) -> Dataset:
     table = client.get_table(job.destination)
     schema = client.list_rows(table, max_results=0).to_arrow(create_bqstorage_client=False).schema
-    return table_dataset(table, tuple(Column(field.name, str(field.type)) for field in schema))
+    return table_dataset(table, tuple(Column(field.name, str(field.type)) for field in schema), job.job_id)
 
 
 def _fetched(job: QueryJob, attempt: Attempt, storage: Storage, account: Account) -> Dataset:

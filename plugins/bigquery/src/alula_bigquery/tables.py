@@ -53,10 +53,12 @@ def table_uri(table: Any) -> str:
     return f"bq://{table.project}.{table.dataset_id}.{table.table_id}"
 
 
-def table_dataset(table: Table, columns: tuple[Column, ...], metadata: Mapping[str, str] | None = None) -> Dataset:
-    """Return the literal of a table. Its hash changes whenever the table does, so that caches notice."""
+def table_dataset(
+    table: Table, columns: tuple[Column, ...], job: str, metadata: Mapping[str, str] | None = None
+) -> Dataset:
+    """Return the literal of a table. The job that wrote it is part of its hash, so that caches notice a new content."""
     uri = table_uri(table)
-    identity = f"{uri}\0{table.modified}\0{table.num_rows}\0{table.etag}"
+    identity = f"{uri}\0{job}"
     return Dataset(
         uri,
         hash=hashlib.sha256(identity.encode()).hexdigest(),
@@ -154,10 +156,11 @@ class BigQueryTables(TableStore):
             config = LoadJobConfig(
                 source_format="PARQUET", schema=fields, write_disposition="WRITE_TRUNCATE", parquet_options=options
             )
-            client.load_table_from_file(file, name, job_config=config).result()
+            job = client.load_table_from_file(file, name, job_config=config)
+            job.result()
             table = client.get_table(name)
             columns = tuple(Column(field.name, str(field.type)) for field in frame.schema)
-            return table_dataset(table, columns, metadata)
+            return table_dataset(table, columns, job.job_id, metadata)
 
     def exists(self, uri: str) -> bool:
         """Tell whether there is a table.
