@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import alula
 import alula_papermill
+from alula_kernel.contracts import ConversionContext, Converter, TypeRequest, TypeTransformer
+from alula_kernel.literals import Literal
 
 from ..flyte1.notebooks import existing, refuse_config
+
+
+class _CutNumbers(Converter[int]):
+    """Converts integers, and numbers with a fraction without it.
+
+    Args:
+        integers: What converts integers.
+    """
+
+    def __init__(self, integers: Converter[int]) -> None:
+        self._integers = integers
+        self.python_type = integers.python_type
+        self.literal_type = integers.literal_type
+
+    def to_literal(self, value: int, context: ConversionContext) -> Literal:
+        return self._integers.to_literal(int(value) if isinstance(value, float) else value, context)
+
+    def to_python(self, literal: Literal, context: ConversionContext) -> int:
+        return self._integers.to_python(literal, context)
+
+
+class _CutsNumbers(TypeTransformer):
+    """Makes the converter of outputs that are integers: Flyte takes any number that a notebook records for one."""
+
+    name = "flyte-cut-numbers"
+
+    def converter(self, request: TypeRequest) -> Converter[Any]:
+        return _CutNumbers(request.registry.converter(int))
 
 
 class NotebookTask(alula_papermill.NotebookTask):
@@ -58,7 +88,7 @@ class NotebookTask(alula_papermill.NotebookTask):
             name,
             existing(notebook_path),
             inputs,
-            outputs,
+            {name: Annotated[int, _CutsNumbers()] if kind is int else kind for name, kind in (outputs or {}).items()},
             progress_bar=progress_bar,
             task_environment=task_environment,
             report=True,

@@ -20,6 +20,10 @@ from .handlers import DataFrameDecoder, DataFrameEncoder, FrameSource, FrameTarg
 T = TypeVar("T")
 
 
+_BARE_ROWS = b"alula.rows"
+"""Where the schema of a stored frame without columns has the number of its rows."""
+
+
 class FrameLibrary(ABC, Generic[T]):
     """Frames of one class, to Arrow and back; holds no state.
 
@@ -103,10 +107,9 @@ class ArrowEncoder(DataFrameEncoder[Any]):
             schema = plain_schema(reader.schema)
             columns = schema_columns(schema)
             check_columns(target.columns, columns, "the data frame")
-            if not len(schema) and self._library.shape(frame)[0]:
-                raise ValueConversionError(
-                    "a data frame with rows and without columns cannot be stored", hint="Give it a column."
-                )
+            bare_rows = 0 if len(schema) else self._library.shape(frame)[0] or 0
+            if bare_rows:  # formats count the rows of columns
+                schema = schema.with_metadata({**(schema.metadata or {}), _BARE_ROWS: str(bare_rows)})
             with target.storage.writer(name=name, uri=target.uri, format=self._codec.format) as stream:
                 self._codec.write(regrouped(counted(reader), schema), schema, cast("IO[bytes]", stream))
         blob = stream.blob
@@ -116,7 +119,7 @@ class ArrowEncoder(DataFrameEncoder[Any]):
             size=blob.size,
             format=self._codec.format,
             columns=columns,
-            rows=rows,
+            rows=rows or bare_rows,
             metadata=target.metadata,
         )
 
@@ -152,7 +155,7 @@ class ArrowDecoder(DataFrameDecoder[Any]):
                 return self._library.from_reader(self._open(places, selection, source.batch_rows))
             tables = [self._codec.read(place, selection) for place in places]
             table = tables[0] if len(tables) == 1 else arrow().concat_tables(tables, promote_options="permissive")
-            return self._library.from_table(table)
+            return self._library.from_table(_with_bare_rows(table))
 
     def iterate(self, dataset: Dataset, source: FrameSource) -> Iterator[Any]:
         """Read it in pieces, of which one is in memory at a time.
@@ -193,6 +196,15 @@ class ArrowDecoder(DataFrameDecoder[Any]):
                     yield batch if batch.schema.equals(schema) else _fitted(batch, schema)
 
         return arrow().RecordBatchReader.from_batches(schema, batches())
+
+
+def _with_bare_rows(table: Any) -> Any:
+    """Return a table without columns with as many rows as were stored; any other as it is."""
+    rows = int((table.schema.metadata or {}).get(_BARE_ROWS, 0))
+    if not rows or table.num_columns:
+        return table
+    pa = arrow()
+    return pa.table({"": pa.nulls(rows)}).drop_columns([""])
 
 
 def _fitted(batch: Any, schema: Any) -> Any:
