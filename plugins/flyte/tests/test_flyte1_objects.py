@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Run = Callable[..., str]
 
@@ -48,6 +49,32 @@ def test_the_prefixes_of_secrets_can_be_others(run: Run, tmp_path: Path) -> None
         FLYTE_SECRETS_FILE_PREFIX="s-",
     )
     assert out.splitlines()[0] == "1,2,3"
+
+
+def test_a_task_may_return_a_secret_and_a_warning_says_so(
+    write: Callable[[str, str], Path], python: Callable[..., Any]
+) -> None:
+    program = """
+        from flytekit import Secret, current_context, task, workflow
+
+        @task(secret_requests=[Secret("db", "token")])
+        def token() -> str:
+            return current_context().secrets.get("db", "token")
+
+        @task
+        def length(text: str) -> int:
+            return len(text)
+
+        @workflow
+        def flow() -> int:
+            return length(text=token())
+
+        print(flow())
+    """
+    answer = python("-m", "alula_flyte", str(write("program.py", program)), _FSEC_DB_TOKEN="a long token")
+    assert (answer.code, answer.out) == (0, "12\n")
+    assert "the output 'o0' holds the value of a secret, and is stored with it" in answer.err
+    assert "a long token" not in answer.err
 
 
 def test_schedules(run: Run) -> None:

@@ -18,6 +18,7 @@ from alula_kernel.secrets import SecretRequest
 from alula_kernel.specs import EntitySpec, SecretSpec, TaskSpec
 
 from ._body import set_variables
+from ._logger import logger
 from ._redaction import holds_secret, masked, masked_streams, remember
 from ._secret_files import private_folder, write_private
 
@@ -311,14 +312,23 @@ def _check(app: App, wanted: Any, task: str = "") -> None:
         )
 
 
+class Outputs:
+    """What becomes of outputs that hold the value of a secret; see `alula.adapting.let_outputs_hold_secrets`."""
+
+    may_hold_secrets = False
+
+
 def refuse_secrets_in(outputs: Mapping[str, Literal]) -> None:
-    """Refuse outputs that hold the value of a secret: they would be stored.
+    """Refuse outputs that hold the value of a secret, since they would be stored; or tell of it, where they may.
 
     Raises:
         UsageError: One does.
     """
     for name, literal in outputs.items():
         if literal_holds_secret(literal):
+            if Outputs.may_hold_secrets:
+                logger.warning("the output %r holds the value of a secret, and is stored with it", name)
+                continue
             raise UsageError(
                 f"the output {name!r} holds the value of a secret, and outputs are stored",
                 hint="Return something else, and let the task that needs the secret ask for it.",

@@ -11,7 +11,14 @@ from ._state import count_as_own
 if TYPE_CHECKING:
     from alula_kernel.engine import RunOptions
 
-__all__ = ["WithAio", "complete_options_by", "count_as_own", "let_promises_be_printed", "let_unions_be_narrowed"]
+__all__ = [
+    "WithAio",
+    "complete_options_by",
+    "count_as_own",
+    "let_outputs_hold_secrets",
+    "let_promises_be_printed",
+    "let_unions_be_narrowed",
+]
 
 
 def complete_options_by(complete: Callable[[RunOptions], RunOptions]) -> None:
@@ -27,6 +34,16 @@ def complete_options_by(complete: Callable[[RunOptions], RunOptions]) -> None:
 
     if complete not in options_completed_by:
         options_completed_by.append(complete)
+
+
+def let_outputs_hold_secrets() -> None:
+    """Let tasks return the values of secrets, in this process: they are stored, and a warning says so.
+
+    For programs of a system in which that was allowed. Alula's own are refused.
+    """
+    from ._secrets import Outputs
+
+    Outputs.may_hold_secrets = True
 
 
 def let_promises_be_printed() -> None:

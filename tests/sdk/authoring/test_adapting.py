@@ -11,7 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 import alula
-from alula.adapting import WithAio, complete_options_by, count_as_own, let_promises_be_printed, let_unions_be_narrowed
+from alula.adapting import (
+    WithAio,
+    complete_options_by,
+    count_as_own,
+    let_outputs_hold_secrets,
+    let_promises_be_printed,
+    let_unions_be_narrowed,
+)
 from alula_kernel.engine import RunOptions
 
 
@@ -91,6 +98,23 @@ def test_promises_can_be_let_be_printed(monkeypatch: pytest.MonkeyPatch) -> None
     let_promises_be_printed()
     assert shows() == 1
     assert shown[0].count("Promise(output 'o0' of task") == 2
+
+
+def test_outputs_can_be_let_hold_secrets(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from alula._secrets import Outputs
+
+    monkeypatch.setattr(Outputs, "may_hold_secrets", False)
+    monkeypatch.setenv("TOKEN", "a long token")
+
+    @alula.task(secret_requests=[alula.Secret("TOKEN")])
+    def token() -> str:
+        return alula.current_context().secrets.get("TOKEN")
+
+    with pytest.raises(alula.errors.UsageError, match="the output 'o0' holds the value of a secret"):
+        token()
+    let_outputs_hold_secrets()
+    assert token() == "a long token"
+    assert caplog.messages == ["the output 'o0' holds the value of a secret, and is stored with it"]
 
 
 def test_unions_can_be_let_be_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:

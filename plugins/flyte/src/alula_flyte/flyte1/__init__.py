@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from alula.adapting import complete_options_by, count_as_own, let_promises_be_printed, let_unions_be_narrowed
+from alula.adapting import (
+    complete_options_by,
+    count_as_own,
+    let_outputs_hold_secrets,
+    let_promises_be_printed,
+    let_unions_be_narrowed,
+)
 
 from .. import __file__ as _package
 from ..finder import installed
@@ -12,6 +18,7 @@ from .storage_options import use_storage_options
 
 count_as_own(_package)
 if installed():  # a process that did not ask for Flyte's names stays as it is
+    let_outputs_hold_secrets()
     let_promises_be_printed()
     let_unions_be_narrowed()
     raise_as_flyte()
