@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,15 @@ def ignore_term(path: str) -> None:
     note_and_wait(path)
 
 
+def return_when_told_to_end(path: str) -> int:
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    Path(path).touch()
+    while not told:
+        time.sleep(0.005)
+    return os.getpid()
+
+
 def leave_child_behind(path: str) -> int:
     """Start a program that would outlive the task."""
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid
@@ -120,6 +130,24 @@ def call_then_wait(path: str, call: Call) -> int:
     note.with_suffix(".new").write_text(str(os.getpid()))
     note.with_suffix(".new").rename(note)
     wait_for(path)
+    return int(call("add", a=1, b=2))
+
+
+def call_again(folder: str, call: Call) -> int:
+    """Make a second call when the first has ended, before its answer is looked at."""
+    first = call.begin("wait_for", path=f"{folder}/first")  # type: ignore[attr-defined]
+    wait_for(f"{folder}/second")
+    second = call.begin("add", a=3, b=4)  # type: ignore[attr-defined]
+    Path(folder, "called").touch()
+    return len(first()) + int(second())
+
+
+def call_then_be_killed(path: str, call: Call) -> int:
+    note = Path(f"{path}.pid")
+    note.with_suffix(".new").write_text(str(os.getpid()))
+    note.with_suffix(".new").rename(note)
+    wait_for(path)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
     return int(call("add", a=1, b=2))
 
 

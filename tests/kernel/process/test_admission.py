@@ -51,6 +51,18 @@ def test_nobody_overtakes_a_big_one() -> None:
     assert queue.running == ["small", "big"]
 
 
+def test_who_rests_again_before_it_has_come_back() -> None:
+    queue = Queue(Machine(cpus=1.0, memory_bytes=1_000))
+    parent = queue.enter("parent")
+    queue.admission.rest(parent)
+    other = queue.enter("other")
+    assert not queue.admission.come_back(parent)
+    queue.admission.rest(parent)
+    queue.enter("child", depth=1)
+    queue.admission.leave(other)
+    assert queue.running == ["parent", "other", "child"]
+
+
 def test_the_deepest_comes_first() -> None:
     queue = Queue()
     first, second = queue.enter("first parent"), queue.enter("second parent")

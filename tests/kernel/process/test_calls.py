@@ -66,6 +66,30 @@ def test_many_families(world: Any) -> None:
     assert [result.outputs["o0"].value for result in results] == [3 * n + 3 for n in range(40)]
 
 
+def test_a_call_while_the_processors_are_taken_again(make_world: Callable[..., Any], tmp_path: Path) -> None:
+    """Who waits for processors again, and calls meanwhile, does not take them and wait for what needs them."""
+    import asyncio
+
+    world = make_world(Machine(cpus=1.0, memory_bytes=1 << 30))
+
+    async def scenario() -> Any:
+        engine = world.engine("call_again", "wait_for", "add")
+        inputs: dict[str, Literal] = {"folder": Scalar(str(tmp_path))}
+        run = asyncio.ensure_future(engine.run(world.task("call_again"), inputs, world.options()))
+        await world.until(
+            lambda: len(list(world.home.glob("attempts/**/*.claim"))) == 2
+        )  # its own, and the first call's
+        other = await world.submit("wait_for", {"path": str(tmp_path / "end")})
+        world.write(tmp_path / "first", "abc")
+        await world.until(Path(f"{world.files(other)}.claim").is_symlink)  # it has what the first call needed
+        world.write(tmp_path / "second", "")
+        await world.until((tmp_path / "called").exists)
+        world.write(tmp_path / "end", "")
+        return await run
+
+    assert world.run(scenario()).outputs == {"o0": Scalar(10)}
+
+
 class Withdrawn(NoCalls):
     """Answers no call, and notes when nobody waits for it any more."""
 

@@ -63,6 +63,14 @@ def test_signals(world: Any, number: int, kind: str, code: str) -> None:
     assert signal.Signals(number).name in outcome.error.message
 
 
+@pytest.mark.parametrize("megabytes", [0.1, 4])
+def test_a_task_with_a_lot_to_tell(world: Any, megabytes: float) -> None:
+    """More than a socket takes at once."""
+    custom = {"text": "x" * int(megabytes * (1 << 20))}
+    outcome = world.run(world.finish("add", {"a": 1, "b": 2}, custom=custom))
+    assert outcome.outputs == {"o0": Scalar(3)}
+
+
 def test_a_crash_names_the_signal(world: Any) -> None:
     outcome = world.run(world.finish("crash"))
     assert (outcome.kind, outcome.error.code) == (USER_FAILURE, "SIGSEGV")

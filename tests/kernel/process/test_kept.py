@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import selectors
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from alula_kernel.contracts import CANCELLED, OUT_OF_MEMORY, SUCCEEDED, SYSTEM_FAILURE, TIMED_OUT
+from alula_kernel.contracts import CANCELLED, OUT_OF_MEMORY, SUCCEEDED, SYSTEM_FAILURE, TIMED_OUT, CallRequest
+from alula_kernel.literals import Literal, Scalar
 from alula_kernel.specs import ReuseSpec
+from alula_kernel.testing import NoCalls
 
+HANG_SECONDS = 120.0
 ONE = ReuseSpec(min_replicas=1, max_replicas=1)
 
 
@@ -143,6 +148,66 @@ def test_several_coroutines_in_one_worker(world: Any) -> None:
     outcomes, logs = world.run(scenario())
     assert len({value(outcome) for outcome in outcomes}) == 1
     assert logs == [b"meeting 0\n", b"meeting 1\n", b"meeting 2\n"]
+
+
+class LateSelector(selectors.DefaultSelector):
+    """Tells what has happened late and all at once, the newest sockets first."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if super().select(timeout):
+            time.sleep(0.05)
+        return sorted(super().select(0), key=lambda event: -event[0].fd)
+
+
+class Answers(NoCalls):
+    """Answers every call."""
+
+    async def call(self, request: CallRequest) -> dict[str, Literal]:
+        return {"o0": Scalar(3)}
+
+
+def test_a_worker_is_kept_whose_calls_end_before_its_outcome_is_seen(world: Any, tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+
+    async def scenario() -> list[Any]:
+        before = value(await world.finish("pid", **kept()))
+        inputs = {"path": str(tmp_path / "go")}
+        assert value(await world.finish("call_then_wait", inputs, controller=Answers(), **kept())) == 3
+        return [before, value(await world.finish("pid", **kept()))]
+
+    loop = asyncio.SelectorEventLoop(LateSelector())
+    try:
+        before, after = loop.run_until_complete(asyncio.wait_for(scenario(), HANG_SECONDS))
+    finally:
+        loop.close()
+    assert before == after
+
+
+def test_a_worker_that_dies_when_it_is_about_to_call(world: Any, tmp_path: Path) -> None:
+    async def scenario() -> tuple[Any, list[Any]]:
+        problems: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: problems.append(context))
+        handle = await world.submit("call_then_be_killed", {"path": str(tmp_path / "go")}, **kept())
+        pid = await world.pid_in(tmp_path / "go.pid")
+        (tmp_path / "go").touch()
+        while world.alive(pid):
+            time.sleep(0.005)  # the loop stands still, so that it finds the message of one that is gone
+        return await world.executor.wait(handle), problems
+
+    outcome, problems = world.run(scenario())
+    assert outcome.kind == SYSTEM_FAILURE, outcome.error
+    assert problems == []
+
+
+def test_a_worker_whose_code_caught_the_signal_is_not_killed_later(world: Any, tmp_path: Path) -> None:
+    async def scenario() -> list[Any]:
+        handle = await world.submit("return_when_told_to_end", {"path": str(tmp_path / "begun")}, **kept())
+        await world.until((tmp_path / "begun").exists)
+        await world.executor.cancel(handle)
+        return [value(await world.executor.wait(handle)), value(await world.finish("pid", **kept()))]
+
+    cancelled, after = world.run(scenario())
+    assert cancelled == after
 
 
 def test_a_worker_that_ends_badly_is_replaced(world: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,26 @@ def test_close_leaves_children_alone_that_are_to_survive(world: Any, tmp_path: P
     executor.close()
     world.write(tmp_path / "go", "survived")
     assert world.run(world.executor.wait(handle)).outputs == {"o0": Scalar("survived")}
+
+
+def test_close_lets_nothing_begin_that_is_on_its_way(world: Any, tmp_path: Path) -> None:
+    async def submit() -> tuple[int, Any]:
+        first = await world.submit("pid")
+        await world.executor.wait(first)
+        template = template_of(world, first)
+        os.kill(template, signal.SIGSTOP)
+        return template, await world.submit("note_and_return", {"path": str(tmp_path / "ran")})
+
+    template, handle = world.run(submit())
+    closing = threading.Thread(target=world.executor.close)  # it waits for the template
+    closing.start()
+    try:
+        world.run(world.until(Path(f"{world.files(handle)}.claim").is_symlink))
+    finally:
+        os.kill(template, signal.SIGCONT)
+        closing.join()
+    assert not (tmp_path / "ran").exists()
+    assert world.run(world.open().wait(handle)).kind == LOST
 
 
 def test_close_ends_children(world: Any, tmp_path: Path) -> None:

@@ -188,6 +188,9 @@ class Admission:
             ticket.state = _RESTING
             self._active -= 1
             self._millicores += ticket.millicores
+        elif ticket.state == _RETURNING:  # it would take them, and wait for who needs them
+            ticket.state = _RESTING
+            self._returning.remove(ticket)
 
     def _come_back(self, ticket: Ticket) -> None:
         if ticket.state == _RESTING:

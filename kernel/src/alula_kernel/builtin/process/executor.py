@@ -317,10 +317,12 @@ class ProcessExecutor(TaskExecutor):
         for running in list(self._running.values()):
             if running.outcome is not None:
                 continue
-            claim = running.files.claim()
             running.abandon()
-            if claim is not None and not self._children_survive:
-                claim.process.signal_group(signal.SIGKILL)
+            if not self._children_survive:
+                running.files.close()  # else what is on its way to a process would begin yet
+                claim = running.files.claim()
+                if claim is not None:
+                    claim.process.signal_group(signal.SIGKILL)
         self._templates.close(wait=not self._children_survive)
         self._templates = None
 

@@ -82,7 +82,10 @@ decode_order = _orders.decode
 
 
 def send_order(link: socket.socket, order: Order, channel: int | None = None) -> None:
-    """Send an order, and with it a descriptor. It is small and goes whole or not at all.
+    """Send an order, and with it a descriptor.
+
+    It goes whole or not at all. For one that is larger than the socket takes at once, as with a task that has a lot to
+    tell, this waits for the receiver.
 
     Raises:
         BlockingIOError: The receiver is behind.
@@ -91,7 +94,14 @@ def send_order(link: socket.socket, order: Order, channel: int | None = None) ->
     ancillary = (
         [] if channel is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [channel]).tobytes())]
     )
-    link.sendmsg([frame_order(order)], ancillary)
+    data = frame_order(order)
+    sent = link.sendmsg([data], ancillary)
+    if sent < len(data):
+        link.setblocking(True)
+        try:
+            link.sendall(memoryview(data)[sent:])
+        finally:
+            link.setblocking(False)
 
 
 def frame_order(order: Order) -> bytes:

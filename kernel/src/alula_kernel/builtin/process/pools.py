@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import os
@@ -307,9 +308,9 @@ class Seat:
 
     def open_calls(self, running: Running) -> Channel:
         local, remote = socket.socketpair()
-        with remote:
+        with remote, contextlib.suppress(OSError):  # it has ended meanwhile, which its own socket tells
             send_order(self._worker.link, Calls(), remote.fileno())
-        return running.channel_over(local)
+        return running.channel_for_calls(local)
 
     def explain(self) -> str:
         return self._pool.explain()

@@ -214,8 +214,12 @@ class Running:
             self._watch_time()
 
     def channel_over(self, link: socket.socket, owned: bool = True) -> Channel:
-        """Return a channel of this attempt over a socket."""
+        """Return the channel of this attempt over a socket, whose end tells that its process has ended."""
         return Channel(link, self.loop, self._receive, self._hang_up, owned)
+
+    def channel_for_calls(self, link: socket.socket) -> Channel:
+        """Return one more channel of this attempt over a socket, whose end tells nothing."""
+        return Channel(link, self.loop, self._receive, lambda: None)
 
     def order(self) -> RunOnce:
         """Return what its process is told."""
@@ -314,6 +318,8 @@ class Running:
         self._waiting.add(number)
         self._place.rest()
         self._admission.rest(self.ticket)
+        if self._returned is not None and not self._returned.done():
+            self._returned.set_result(None)  # what has come need not wait for processors: it calls again already
         try:
             try:
                 answer = Answer(number, await self.controller.call(request))
@@ -416,7 +422,8 @@ async def end_process(files: AttemptFiles) -> None:
     if claim is None or files.has_outcome or not claim.process.signal_group(signal.SIGTERM):
         return
     pause, waited = _FIRST_LOOK_SECONDS, 0.0
-    while claim.process.alive:
+    # A kept worker whose code caught the signal may have gone on to another attempt.
+    while claim.process.alive and not files.has_outcome:
         if waited >= _GRACE_SECONDS:
             claim.process.signal_group(signal.SIGKILL)
         await asyncio.sleep(pause)
