@@ -357,16 +357,26 @@ class KeeperClient:
 
     async def _listen(self) -> None:
         known = 0
-        while self._waiting:
-            try:
+        try:
+            while self._waiting:
                 known, keys = await self.call("news", known=known)
-            except KeeperGoneError:
-                keys = []
-                for key in list(self._waiting):
-                    self._resolve(key, "unknown")
-            for key in keys:
-                self._resolve(key, "ended")
-        self._listens = False
+                for key in keys:
+                    self._resolve(key, "ended")
+                if not keys:  # maybe since another actor answers now, which knows others and has its own count
+                    for key in list(self._waiting):
+                        state = await self.call("state", key=key)
+                        if state != "running":
+                            self._resolve(key, str(state))
+        except KeeperGoneError:
+            for key in list(self._waiting):
+                self._resolve(key, "unknown")
+        except Exception as problem:  # noqa: BLE001 - who waits is told
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(problem)
+            self._waiting.clear()
+        finally:
+            self._listens = False
 
 
 _METHODS: Mapping[str, Callable[..., Any]] = {
