@@ -43,6 +43,8 @@ PROGRAMS = {
         ["bqemulator==1.4.0", "duckdb==1.5.5", "duckdb-extension-spatial==1.5.5", "numpy>=1.26.4"],
     )
 }
+# Plugins that the tests of another one need beside it.
+BESIDE = {"bigquery": ["-e./plugins/flyte"]}
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
 # One more than cores on a small machine, since tests wait for processes; on a large one they would get in each other's way.
 WORKERS = str(max(3, (os.cpu_count() or 2) // 2))
@@ -169,7 +171,8 @@ def conformance(session: nox.Session, plugin: str, extra: str) -> None:
     """Run a plugin's own tests where it is installed alone, with only what it asks for itself."""
     folder = f"plugins/{plugin}"
     wanted = f"-e./{folder}[{extra}]" if extra else f"-e./{folder}"
-    session.install("-e./kernel", "-e./sdk", wanted, *_group("test"), *_group("test", folder=folder))
+    beside = BESIDE.get(plugin, [])
+    session.install("-e./kernel", "-e./sdk", wanted, *beside, *_group("test"), *_group("test", folder=folder))
     if plugin in PROGRAMS:
         name, requirements = PROGRAMS[plugin]
         program = f"{session.virtualenv.location}/{name}"

@@ -27,8 +27,10 @@ def named(module: str, name: str) -> Any:
 
 def plugin_of(module: str, row: Row) -> str:
     """Return the package of the plugin that a row needs, if that is tested in an environment of its own."""
-    if row.status != "missing" and module.startswith("flyteplugins.papermill"):
-        return "alula_papermill"
+    if row.status != "missing":
+        for plugin in ("papermill", "bigquery"):
+            if module.startswith(f"flyteplugins.{plugin}"):
+                return f"alula_{plugin}"
     return "alula_ray" if row.target.startswith("alula_ray") else ""
 
 
@@ -53,7 +55,7 @@ def test_every_name_is_there_or_says_why_not(module: str, name: str, row: Row) -
 
 @pytest.mark.parametrize("row", [row for *_, row in (parameter.values for parameter in ROWS)])
 def test_what_a_name_of_alulas_own_is_there_too(row: Row) -> None:
-    if row.own and not row.own.startswith(("alula_papermill", "alula_ray")):
+    if row.own and not row.own.startswith(("alula_bigquery", "alula_papermill", "alula_ray")):
         assert Row("same", row.own).resolve() is not None
 
 

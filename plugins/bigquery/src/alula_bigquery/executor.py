@@ -285,10 +285,12 @@ def _job_config(attempt: Attempt) -> QueryJobConfig:
     from google.cloud.bigquery import QueryJobConfig
 
     from .parameters import parameter
+    from .sql import parameters_of
 
     given: dict[str, Any] = attempt.task.custom.get("job") or {}
     asked: dict[str, Any] = {"useLegacySql": False, **given.get("query", {})}
-    inputs = attempt.task.interface.inputs
+    named = {name.lower() for name in parameters_of(attempt.task.custom["query"])}
+    inputs = {name: found for name, found in attempt.task.interface.inputs.items() if name.lower() in named}
     if inputs:
         bound = [parameter(name, variable.type, attempt.inputs[name]) for name, variable in inputs.items()]
         asked["queryParameters"] = [*asked.get("queryParameters", ()), *bound]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import alula
 from alula_kernel.errors import CompileError, UnknownNameError, UnsupportedTypeError, UsageError
@@ -45,6 +45,8 @@ class BigQueryTask(alula.DeclaredTask):
     """
 
     task_type = "bigquery"
+    takes_unused_inputs: ClassVar[bool] = False
+    """Whether inputs that are in no query are taken for nothing instead of being refused."""
 
     def __init__(
         self,
@@ -134,7 +136,7 @@ class BigQueryTask(alula.DeclaredTask):
                     found.message, hint=f"{found.hint} Parameters are named like inputs.", location=self.location
                 )
         unused = sorted(inputs - {known[name.lower()] for name in used})
-        if unused:
+        if unused and not self.takes_unused_inputs:
             raise CompileError(
                 f"input {unused[0]!r} of {self.title} is not in its query",
                 hint=f"Write @{unused[0]} in the query, or remove the input.",

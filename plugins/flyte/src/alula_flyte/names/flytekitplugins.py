@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..rows import Row, Table, adapted, missing, same
 
 _LATER = "there is no plugin for it yet"
+_NO_CONNECTOR = "jobs are submitted and watched by the engine, without a service in between"
+_OWN_JOBS = "Install alula-bigquery where the engine runs."
 
 MODULES: dict[str, Table] = {
     "flytekitplugins": {},
@@ -49,8 +51,17 @@ MODULES: dict[str, Table] = {
         for name in ("Databricks", "DatabricksV2", "Spark", "new_spark_session")
     },
     "flytekitplugins.bigquery": {
-        name: missing(_LATER, "Query in a task, by google.cloud.bigquery.", when_called=True)
-        for name in ("BigQueryConfig", "BigQueryTask")
+        "BigQueryConfig": adapted(
+            "alula_flyte.flyte1.bigquery:BigQueryConfig",
+            "all of QueryJobConfig counts",
+            own="alula_bigquery:BigQueryConfig",
+        ),
+        "BigQueryTask": adapted(
+            "alula_flyte.flyte1.bigquery:BigQueryTask",
+            "rows without a destination are stored by Alula, which keeps them longer than a day",
+            own="alula_bigquery:BigQueryTask",
+        ),
+        "BigQueryConnector": missing(_NO_CONNECTOR, _OWN_JOBS, when_called=True),
     },
     "flytekitplugins.pandera": {
         "ValidationConfig": adapted(
@@ -88,6 +99,8 @@ MODULES["flytekitplugins.polars.sd_transformers"] = {
 MODULES["flytekitplugins.duckdb.task"].update(MODULES["flytekitplugins.duckdb"])
 MODULES["flytekitplugins.omegaconf.config"] = MODULES["flytekitplugins.omegaconf"]
 MODULES["flytekitplugins.kfmpi.task"] = MODULES["flytekitplugins.kfmpi"]
+MODULES["flytekitplugins.bigquery.connector"] = MODULES["flytekitplugins.bigquery"]
+MODULES["flytekitplugins.bigquery.task"] = MODULES["flytekitplugins.bigquery"]
 MODULES["flytekitplugins.papermill.task"] = MODULES["flytekitplugins.papermill"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
 MODULES["flytekitplugins.spark.task"] = MODULES["flytekitplugins.spark"]

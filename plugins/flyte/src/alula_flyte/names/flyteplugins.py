@@ -19,7 +19,23 @@ def _config(*names: str, instead: str = "Leave plugin_config out: the tasks then
     return dict.fromkeys(names, missing("this plugin is not there yet", instead, when_called=True))
 
 
-_BIGQUERY = _config("BigQueryConfig", "BigQueryTask", instead="Use the client of BigQuery in a task")
+_BIGQUERY: Table = {
+    "BigQueryConfig": adapted(
+        "alula_flyte.flyte1.bigquery:BigQueryConfig",
+        "all of QueryJobConfig counts",
+        own="alula_bigquery:BigQueryConfig",
+    ),
+    "BigQueryTask": adapted(
+        "alula_flyte.flyte2.bigquery:BigQueryTask",
+        "rows without a destination are stored by Alula, which keeps them longer than a day",
+        own="alula_bigquery:BigQueryTask",
+    ),
+    "BigQueryConnector": missing(
+        "jobs are submitted and watched by the engine, without a service in between",
+        "Install alula-bigquery where the engine runs",
+        when_called=True,
+    ),
+}
 _DASK: Table = {
     name: adapted(f"alula_flyte.flyte2.dask:{name}", "the task makes its cluster on this machine, with Client()")
     for name in ("Dask", "Scheduler", "WorkerGroup")
@@ -60,6 +76,7 @@ _SPARK = _config("Spark", instead="Make a SparkSession in a task")
 MODULES: dict[str, Table] = {
     "flyteplugins": {},
     "flyteplugins.bigquery": _BIGQUERY,
+    "flyteplugins.bigquery.connector": _BIGQUERY,
     "flyteplugins.bigquery.task": _BIGQUERY,
     "flyteplugins.dask": _DASK,
     "flyteplugins.dask.task": _DASK,
