@@ -150,7 +150,7 @@ def works_the_second_time() -> int:
 class AbortReturns:
     """A communicator whose Abort returns before the job has ended."""
 
-    def Abort(self, _code: int) -> None:  # noqa: N802 - its name in MPI
+    def Abort(self, _code: int) -> None:
         """Return."""
 
 

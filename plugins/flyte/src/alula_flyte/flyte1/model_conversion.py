@@ -176,7 +176,7 @@ def _plain(generic: Any) -> Any:
     """Return plain data; programs may also give a message of protobuf's that holds such."""
     if not hasattr(generic, "DESCRIPTOR"):
         return generic
-    from google.protobuf import json_format  # type: ignore[import-untyped] # ships no types
+    from google.protobuf import json_format
 
     return json_format.MessageToDict(generic)
 

@@ -68,7 +68,7 @@ class FlyteLauncher(BasicLauncher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs."""
-        ended = super().launch(job_overrides, initial_job_idx)
+        ended: Sequence[JobReturn] = super().launch(job_overrides, initial_job_idx)
         for job in ended:
             if self.mode == "remote" and job.status is JobStatus.COMPLETED and isinstance(job.return_value, Run):
                 job.return_value = HydraRun(job.return_value)
