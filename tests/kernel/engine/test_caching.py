@@ -324,21 +324,26 @@ def test_an_owner_that_died_is_taken_over(world: Any) -> None:
     started = time.monotonic()
     assert world.cache.reserve(digest, "the dead one", 0.2) == "the dead one"
     assert world.run(task, {"x": 1}).value == 2
-    assert 0.19 <= time.monotonic() - started < 30
+    assert time.monotonic() - started >= 0.19
 
 
 def test_a_reservation_is_renewed_while_plain_code_runs(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reservations, "TTL_SECONDS", 0.15)
+    reserve, owners = world.cache.reserve, []
+
+    def noting(digest: str, owner: str, ttl_seconds: float) -> str:
+        owners.append(owner)
+        return str(reserve(digest, owner, ttl_seconds))
+
+    world.cache.reserve = noting
 
     def slow(x: int) -> int:
-        time.sleep(0.6)
+        while len(owners) < 4:
+            time.sleep(0.01)
         return x
 
-    task = world.task(slow, cache=SERIALIZED)
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda _: world.run(task, {"x": 1}), range(2)))
-    assert [result.value for result in results] == [1, 1]
-    assert world.log == ["slow"]
+    assert world.run(world.task(slow, cache=SERIALIZED), {"x": 1}).value == 1
+    assert len(set(owners)) == 1
 
 
 def test_a_renewal_that_fails_is_a_warning(

@@ -85,9 +85,7 @@ async def sleep_async() -> int:
 )
 def test_an_attempt_is_stopped(world: Any, run_in: Any, body: Any) -> None:
     flow = world.workflow(world.node("n0", world.task(body, timeout=SOON)))
-    started = time.monotonic()
     result = run_in(lambda: world.run(flow))
-    assert time.monotonic() - started < 60
     assert (result.error.code, result.error.message) == ("Timeout", "ran longer than 0.2 s")
     assert result.phases == {"a0.n0": "timed_out"}
     assert result.root.phase is Phase.FAILED
@@ -322,17 +320,16 @@ def test_an_alarm_of_somebody_else_still_comes() -> None:
     rang: list[float] = []
     before = signal.signal(signal.SIGALRM, lambda *_: rang.append(time.monotonic()))
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
         started = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
         assert run_within(60, lambda: time.sleep(0.3)) == (True, None)
         assert len(rang) == 1
-        assert 0.09 <= rang[0] - started < 10
-        signal.setitimer(signal.ITIMER_REAL, 2)
+        assert rang[0] - started >= 0.09
+        signal.setitimer(signal.ITIMER_REAL, 600)
         assert run_within(0.05, sleep) == (False, None)
         assert len(rang) == 1
-        end = time.monotonic() + 30
-        while len(rang) == 1 and time.monotonic() < end:
-            time.sleep(0.1)
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 600
+        signal.raise_signal(signal.SIGALRM)
         assert len(rang) == 2
         assert run_within(0.05, lambda: [signal.raise_signal(signal.SIGALRM), 7][1]) == (True, 7)
     finally:

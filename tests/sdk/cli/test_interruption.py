@@ -15,6 +15,7 @@ import pytest
 from .conftest import PROGRAM, Answer, Write
 
 Run = Callable[..., Answer]
+HANG_SECONDS = 120.0
 
 SCRIPT = """
 import asyncio
@@ -79,10 +80,10 @@ def started(folder: Path, *arguments: str, notes: str = "notes") -> tuple[subpro
     process = subprocess.Popen(
         [*PROGRAM, "run", *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
     )
-    for _ in range(600):
-        if (folder / notes).exists():
-            break
+    end = time.monotonic() + HANG_SECONDS
+    while not (folder / notes).exists():
         assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
         time.sleep(0.05)
     return process, (folder / notes).read_text().splitlines()
 
@@ -96,11 +97,10 @@ def lives(pid: int) -> bool:
 
 
 def gone_soon(pid: int) -> bool:
-    for _ in range(100):
-        if not lives(pid):
-            return True
+    end = time.monotonic() + HANG_SECONDS
+    while lives(pid) and time.monotonic() < end:
         time.sleep(0.05)
-    return False
+    return not lives(pid)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_signal_stops_children_and_removes_temporary_files(
     process, (temporary, child) = started(folder, "--name", "mine", "waiting.py", "wf")
     assert Path(temporary).is_dir()
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == code
     assert out == ""
     lines = err.splitlines()
@@ -129,7 +129,7 @@ def test_a_signal_stops_children_and_removes_temporary_files(
 def test_ctrl_c_stops_coroutines(folder: Path) -> None:
     process, (temporary, _pid) = started(folder, "waiting.py", "waits_async")
     process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=20)
+    _out, err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not Path(temporary).exists()
@@ -140,7 +140,7 @@ def test_ctrl_c_stops_the_script_of_a_shell_task(folder: Path) -> None:
     assert lives(int(child))
     # On a terminal Ctrl-C reaches the whole group; here only the command hears it and must stop the script itself.
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     os.kill(int(child), signal.SIGKILL)  # what a script put into the background is its own
 
@@ -148,7 +148,7 @@ def test_ctrl_c_stops_the_script_of_a_shell_task(folder: Path) -> None:
 def test_json_tells_of_the_interruption(folder: Path) -> None:
     process, _notes = started(folder, "--output", "json", "waiting.py", "wf")
     process.send_signal(signal.SIGINT)
-    out, _err = process.communicate(timeout=20)
+    out, _err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert json.loads(out)["phase"] == "aborted"
 
@@ -157,7 +157,7 @@ def test_ctrl_c_while_the_file_is_loaded(folder: Path, write: Write) -> None:
     write("slow.py", "import time\nopen('notes', 'w').close()\ntime.sleep(60)\n")
     process, _notes = started(folder, "slow.py", "x")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 
@@ -166,7 +166,7 @@ def test_a_run_that_was_killed_is_lost(folder: Path, alula: Run) -> None:
     assert json.loads(alula("runs", "list", "--output", "json").out)[0]["phase"] == "running"
     assert alula("runs", "clear", "--yes").err == "forgot 0 runs\n"
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=HANG_SECONDS)
     assert json.loads(alula("runs", "list", "--output", "json").out)[0]["phase"] == "lost"
     assert "mine" in alula("runs", "list", "--status", "lost").out
     assert alula("runs", "list", "--status", "running").out == ""

@@ -106,7 +106,7 @@ class Terminal:
         while self._read(30):
             pass
         os.close(self._fd)
-        return self._process.wait(30)
+        return self._process.wait(120)
 
     def _read(self, seconds: float) -> bool:
         """Read what there is; False at the end."""

@@ -333,10 +333,12 @@ def test_sys_exit_in_a_task_is_a_failure_of_the_task() -> None:
 
 
 def test_an_abort_reaches_every_child() -> None:
+    begun: list[int] = []
     ended: list[str] = []
 
     @env.task
     async def waits(x: int) -> None:
+        begun.append(x)
         try:
             await asyncio.sleep(30)
         finally:
@@ -349,7 +351,8 @@ def test_an_abort_reaches_every_child() -> None:
 
     async def main() -> None:
         running = asyncio.ensure_future(alula.run.aio(flow))
-        await asyncio.sleep(0.1)
+        while len(begun) < 3:
+            await asyncio.sleep(0)
         running.cancel()
         await running
 

@@ -30,30 +30,31 @@ def test_a_plain_task_past_its_limit_is_stopped(limit: Any) -> None:
         spin(30)
         after.append("went on")
 
-    started = time.monotonic()
     with pytest.raises(errors.TaskTimeoutError, match=r"ran longer than 0\.2 s") as caught:
         slow()
-    assert time.monotonic() - started < 28
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.code == "Timeout"
     assert not after
 
 
 def test_a_sleeping_and_an_async_task_are_stopped() -> None:
+    after: list[str] = []
+
     @task(timeout=0.2)
     def sleeps() -> None:
         time.sleep(30)
+        after.append("slept")
 
     @task(timeout=0.2)
     async def waits() -> None:
         await asyncio.sleep(30)
+        after.append("waited")
 
-    started = time.monotonic()
     with pytest.raises(errors.TaskTimeoutError):
         sleeps()
     with pytest.raises(errors.TaskTimeoutError):
         asyncio.run(waits())
-    assert time.monotonic() - started < 28
+    assert not after
 
 
 def test_the_users_except_exception_does_not_swallow_it() -> None:
@@ -113,9 +114,14 @@ def test_the_deadline_is_that_of_all_attempts() -> None:
 def test_waiting_for_a_slot_has_its_own_limit() -> None:
     env = TaskEnvironment(name="slots")
 
+    begun: list[bool] = []
+    over: list[bool] = []
+
     @env.task
     async def holds() -> int:
-        await asyncio.sleep(1)
+        begun.append(True)
+        while not over:
+            await asyncio.sleep(0.01)
         return 1
 
     @env.task(timeout=Timeout(max_queued_time=0.2))
@@ -123,12 +129,17 @@ def test_waiting_for_a_slot_has_its_own_limit() -> None:
         return 2
 
     @env.task
-    async def main() -> list[str]:
-        results = await asyncio.gather(holds(), waits(), return_exceptions=True)
-        return [type(r).__name__ if isinstance(r, BaseException) else str(r) for r in results]
+    async def main() -> int:
+        holding = asyncio.ensure_future(holds())
+        while not begun:
+            await asyncio.sleep(0)
+        with pytest.raises(errors.TaskTimeoutError):
+            await waits()
+        over.append(True)
+        return await holding
 
     run = alula.with_runcontext(max_action_concurrency=1).run(main)
-    assert run.result == ["1", "TaskTimeoutError"]
+    assert run.result == 1
     assert {a.name: a.phase.value for a in run.actions}["waits"] == "timed_out"
 
 
@@ -157,11 +168,12 @@ def test_a_quick_task_under_a_limit_is_not_disturbed() -> None:
 
 
 def test_limits_work_in_other_threads() -> None:
+    found: list[str] = []
+
     @task(timeout=0.2)
     def slow() -> None:
         spin(20)
-
-    found: list[str] = []
+        found.append("went on")
 
     def work() -> None:
         try:
@@ -170,11 +182,9 @@ def test_limits_work_in_other_threads() -> None:
             found.append("timed out")
 
     thread = threading.Thread(target=work)
-    started = time.monotonic()
     thread.start()
-    thread.join(30)
+    thread.join()
     assert found == ["timed out"]
-    assert time.monotonic() - started < 28
 
 
 def test_children_are_stopped_with_their_parent() -> None:
