@@ -60,6 +60,10 @@ class Service:
 
     Args:
         emulator: URL of the emulator.
+
+    Attributes:
+        requests: Method and path of every request so far.
+        away: Whether connections end without an answer, as those of a service that is out of reach.
     """
 
     def __init__(self, emulator: str) -> None:
@@ -67,6 +71,7 @@ class Service:
         self.requests: list[tuple[str, str]] = []
         self._jobs: dict[tuple[str, str], Job] = {}
         self._refused: set[str] = set()
+        self.away = False
         self._lock = threading.Lock()
         service = self
 
@@ -124,6 +129,8 @@ class Service:
     ) -> tuple[int, str, bytes, dict[str, str]] | None:
         """Answer a request; None to end the connection without an answer."""
         self.requests.append((method, path))
+        if self.away:
+            return None
         plain = path.partition("?")[0]
         if method == "POST" and (match := _JOBS.fullmatch(plain)):
             resource = json.loads(body)

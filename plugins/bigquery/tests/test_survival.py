@@ -17,6 +17,8 @@ from service import Service
 
 import alula
 from alula_bigquery import BigQueryTask
+from alula_bigquery.executor import BigQueryExecutor
+from alula_kernel.contracts import LOST, ExecutorContext
 
 HANG_SECONDS = 60
 
@@ -24,6 +26,8 @@ FLOW = """
 import pyarrow as pa
 from alula import task, workflow
 from alula_bigquery import BigQueryTask
+from alula_bigquery.executor import BigQueryExecutor
+from alula_kernel.contracts import LOST, ExecutorContext
 
 slow = BigQueryTask("slow", "SELECT @n * 2 AS double /* seconds: 3 */", {"n": int}, output_type=pa.Table)
 
@@ -63,6 +67,43 @@ def test_another_engine_finds_the_job_and_starts_nothing_twice(service: Service,
     assert second.returncode == 0, second.stderr
     assert list(json.loads(second.stdout)["outputs"].values()) == [42]
     assert service.started(marked="AS double") == before + 1
+
+
+def test_a_service_that_is_out_of_reach_for_a_while(service: Service) -> None:
+    query = "SELECT 3 AS three /* seconds: 0.5 */"
+
+    async def scenario() -> alula.Run:
+        running = asyncio.ensure_future(alula.run.aio(BigQueryTask("patient", query, output_type=alula.DataFrame)))
+        while not service.started(marked=query):
+            await asyncio.sleep(0.02)
+        service.away = True
+        await asyncio.sleep(1)
+        service.away = False
+        return await running
+
+    try:
+        run = asyncio.run(asyncio.wait_for(scenario(), HANG_SECONDS))
+    finally:
+        service.away = False
+    assert run.phase == "succeeded"
+    assert service.started(marked=query) == 1
+
+
+def test_a_service_that_stays_away_is_lost(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alula_bigquery.executor._REQUEST_SECONDS", 0.2)
+    executor = BigQueryExecutor(unreachable_seconds=0.5)
+    app = alula.current_app()
+    executor.open(ExecutorContext(app.storage, app.settings.folder, {}, app.interpreter))
+    service.away = True
+    try:
+        handle = {"job": "alula-1", "project": "tests", "location": "US", "prefix": f"{app.settings.folder}/none"}
+        outcome = asyncio.run(asyncio.wait_for(executor.wait(handle), HANG_SECONDS))
+    finally:
+        service.away = False
+        executor.close()
+    assert outcome.kind == LOST
+    assert outcome.error is not None
+    assert "out of reach for 0.5 s" in outcome.error.message
 
 
 def test_cancelling_the_run_cancels_the_job(service: Service) -> None:

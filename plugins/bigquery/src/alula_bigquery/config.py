@@ -50,7 +50,7 @@ class BigQueryConfig:
         if self.credentials is not None and not isinstance(self.credentials, (Secret, str)):
             raise ArgumentError(
                 f"credentials of a BigQueryConfig must be a Secret or the key of one, found {type(self.credentials).__qualname__}",
-                hint="A spec never holds credentials themselves: `alula secrets set NAME` keeps them.",
+                hint="A spec never holds credentials themselves: `alula secret set NAME` keeps them.",
             )
         job = self.job()
         for key, hint in _REFUSED.items():

@@ -93,9 +93,12 @@ class BigQueryExecutor(TaskExecutor):
                 since = time.monotonic()
             except Exception as problem:
                 # The job goes on however long BigQuery cannot be asked about it.
-                if not is_transient(problem) or time.monotonic() - since > self._unreachable_seconds:
+                if not is_transient(problem):
                     raise
                 outcome = None
+                if time.monotonic() - since > self._unreachable_seconds:
+                    message = f"BigQuery was out of reach for {self._unreachable_seconds:g} s: {told(problem)}"
+                    outcome = _lost(f"{message}\nThe job {handle['job']} may still run in {handle['project']}.")
             if outcome is not None:
                 return outcome
             await asyncio.sleep(pause)
@@ -177,7 +180,12 @@ class BigQueryExecutor(TaskExecutor):
         from google.api_core.exceptions import Conflict
 
         query, config = attempt.task.custom["query"], _job_config(attempt)
-        request = {"project": handle["project"], "location": handle["location"] or None, "timeout": _REQUEST_SECONDS}
+        request = {
+            "project": handle["project"],
+            "location": handle["location"] or None,
+            "timeout": _REQUEST_SECONDS,
+            "retry": _retry(),
+        }
         try:
             if config.maximum_bytes_billed is not None:
                 too_much = _beyond_the_limit(client, query, config, request)
@@ -231,14 +239,13 @@ class BigQueryExecutor(TaskExecutor):
             return stored
         job = self._job(handle)
         if job is None:
-            message = f"BigQuery knows no job {handle['job']} in {handle['project']} {handle['location']}".rstrip()
-            return Outcome(kind=LOST, error=ActionError(code="Lost", message=message, kind="system"))
+            return _lost(f"BigQuery knows no job {handle['job']} in {handle['project']} {handle['location']}".rstrip())
         if job.state != "DONE":
             return None
         try:
             attempt = load_attempt(storage, attempt_uri(handle["prefix"]))
         except StorageError as problem:
-            return Outcome(kind=LOST, error=ActionError(code="Lost", message=problem.message, kind="system"))
+            return _lost(problem.message)
         outcome = self._ended(job, attempt, self._account_of(handle))
         store_outcome(storage, attempt, outcome)
         return outcome
@@ -264,10 +271,18 @@ def _variable(name: str) -> str:
     return os.environ.get(name, "")
 
 
+def _lost(message: str) -> Outcome:
+    return Outcome(kind=LOST, error=ActionError(code="Lost", message=message, kind="system"))
+
+
 def _retry() -> Any:
+    """Return how often a request is made again: for a while, but not where the engine knows better when to."""
     from google.cloud.bigquery import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_timeout(_REQUEST_SECONDS)
+    def may_help(problem: BaseException) -> bool:
+        return is_transient(problem) and reason_of(problem) not in BUSY
+
+    return DEFAULT_RETRY.with_predicate(may_help).with_timeout(_REQUEST_SECONDS)
 
 
 def _is_refusal(problem: BaseException) -> bool:
