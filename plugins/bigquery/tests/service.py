@@ -11,7 +11,8 @@ written into a comment of its query, as ``/* seconds: 2; fails: backendError */`
 - ``reads``: how many bytes a dry run says that it reads;
 - ``warns``: a warning of a job that succeeds.
 
-A query with a destination is run as CREATE TABLE, because the emulator writes no destinations.
+A query with a destination is run as CREATE TABLE, because the emulator writes no destinations; and the table that a load job
+replaces is deleted first, because the emulator would keep its columns.
 """
 
 from __future__ import annotations
@@ -136,6 +137,8 @@ class Service:
             resource = json.loads(body)
             if "query" in resource.get("configuration", {}):
                 return self._insert(match[1], resource)
+        if plain.startswith("/upload/") and method == "POST":
+            self._drop_what_is_replaced(body)
         if match := _JOB.fullmatch(plain):
             job = self._jobs.get((match[1], match[2]))
             if job is not None:
@@ -150,6 +153,13 @@ class Service:
             if job is not None:
                 self._seen(match[1], match[2], job)
         return self._forward(method, path, body, headers)
+
+    def _drop_what_is_replaced(self, body: bytes) -> None:
+        """Delete the table that a load job replaces."""
+        load = json.loads(body)["configuration"]["load"]
+        if load.get("writeDisposition") == "WRITE_TRUNCATE":
+            table = "projects/{projectId}/datasets/{datasetId}/tables/{tableId}".format(**load["destinationTable"])
+            self._forward("DELETE", f"/bigquery/v2/{table}", b"")
 
     def _insert(self, project: str, resource: dict[str, Any]) -> tuple[int, str, bytes, dict[str, str]] | None:
         query = resource["configuration"]["query"]["query"]

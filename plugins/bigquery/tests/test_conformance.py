@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from service import Service
 import alula
 from alula_bigquery import BigQueryTask
 from alula_bigquery.executor import BigQueryExecutor
-from alula_kernel.contracts import Attempt, ExecutorContext, Handle, Outcome, TaskExecutor
+from alula_bigquery.tables import BigQueryTables
+from alula_kernel.contracts import Attempt, ExecutorContext, Handle, Outcome, TableStore, TaskExecutor
 from alula_kernel.literals import Dataset, Scalar
 from alula_kernel.specs import EntityId, Interface, TaskSpec
-from alula_kernel.testing import TaskExecutorConformance
+from alula_kernel.testing import TableStoreConformance, TaskExecutorConformance
 from alula_kernel.testing.executors import AttemptMaker
 
 _numbers = itertools.count(1)
@@ -43,6 +45,22 @@ class OneValue(BigQueryExecutor):
             return outcome
         (row,) = alula.DataFrame.from_dataset(dataset).open(pa.Table).all_sync().to_pylist()
         return replace(outcome, outputs={} if "asked" in row else {"o0": Scalar(row["o0"])})
+
+
+class TestBigQueryTables(TableStoreConformance):
+    """The suite's scenarios F01, F02 ... are in Alula's documentation."""
+
+    @pytest.fixture
+    def store(self, service: Service) -> Iterator[TableStore]:
+        BigQueryTask("make", "CREATE SCHEMA IF NOT EXISTS conformance")()
+        store = BigQueryTables()
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def table_uri(self) -> Callable[[str], str]:
+        own = uuid.uuid4().hex[:8]
+        return lambda word: f"bq://tests.conformance.{word}_{own}"
 
 
 class TestBigQueryExecutor(TaskExecutorConformance):

@@ -42,6 +42,7 @@ from alula_kernel.testing import (
     Sample,
     SecretProviderConformance,
     StoreConformance,
+    TableStoreConformance,
     TaskExecutorConformance,
     TypeTransformerConformance,
     needs,
@@ -60,6 +61,7 @@ SUITES = {
     "S": StoreConformance,
     "P": SecretProviderConformance,
     "I": ImageBuilderConformance,
+    "F": TableStoreConformance,
 }
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "conformance.md"
 

@@ -35,6 +35,7 @@ pytest.register_assert_rewrite(
     "alula_kernel.testing.images",
     "alula_kernel.testing.secrets",
     "alula_kernel.testing.stores",
+    "alula_kernel.testing.tables",
     "alula_kernel.testing.transformers",
 )
 
@@ -46,6 +47,7 @@ from .images import ImageBuilderConformance
 from .scenarios import Conformance, Scenario, needs, scenarios
 from .secrets import SecretProviderConformance
 from .stores import StoreConformance
+from .tables import TableStoreConformance
 from .transformers import Sample, TypeTransformerConformance
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "Scenario",
     "SecretProviderConformance",
     "StoreConformance",
+    "TableStoreConformance",
     "TaskExecutorConformance",
     "TypeTransformerConformance",
     "needs",

@@ -177,6 +177,10 @@ class BigQueryTables(TableStore):
                 return False
             return True
 
+    def close(self) -> None:
+        """Close the connections. Idempotent; the object can be used again."""
+        self._clients.close()
+
 
 def _selected(reader: Any, columns: tuple[str, ...]) -> Any:
     """Return the columns in the order asked for: BigQuery gives them in the table's."""
