@@ -49,6 +49,22 @@ _SAMPLES: dict[str, tuple[str, str]] = {
         "import flyte\n\nenv = flyte.TaskEnvironment(name='a', resources=flyte.Resources(cpu=1))\n",
         "import alula\n\nenv = alula.TaskEnvironment(name='a', resources=alula.Resources(cpu=1))\n",
     ),
+    "a constructor of another name": (
+        "from flyte.io import HashFunction\n\nx = HashFunction.from_fn(str)\n",
+        "from alula import HashMethod\n\nx = HashMethod(str)\n",
+    ),
+    "a constructor of another name, from a module": (
+        "import flyte.io\n\nx = flyte.io.HashFunction.from_fn(str)\n",
+        "import alula\n\nx = alula.HashMethod(str)\n",
+    ),
+    "a constructor that takes other arguments stays": (
+        "import flyte.io\n\nx = flyte.io.HashFunction.from_fn(fn=str)\n",
+        "import flyte.io\n\nx = flyte.io.HashFunction.from_fn(fn=str)\n",
+    ),
+    "durable": (
+        "import flyte\nimport flyte.durable\n\n\nasync def f():\n    await flyte.durable.sleep.aio(flyte.durable.time())\n",
+        "import alula\n\n\nasync def f():\n    await alula.durable.sleep.aio(alula.durable.time())\n",
+    ),
     "modules below": (
         "import flyte\nimport flyte.io\n\nx: flyte.io.File\n",
         "import alula\n\nx: alula.io.File\n",

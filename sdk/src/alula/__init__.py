@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alula_kernel.errors import NonRecoverableError, RecoverableError
     from alula_kernel.hashing import HashMethod
 
-    from . import errors, extras, file_types, io, report
+    from . import durable, errors, extras, file_types, history, io, report
     from ._app import App, current_app
     from ._body import IgnoreOutputs
     from ._cache import Cache, CachePolicy, FunctionBodyPolicy, VersionParameters
@@ -173,7 +173,7 @@ _HOMES = {
 }
 """The module in which each public name is defined."""
 
-_MODULES = {"errors": ".errors", "extras": ".extras", "file_types": ".file_types", "io": ".io", "report": ".report"}
+_MODULES = {name: f".{name}" for name in ("durable", "errors", "extras", "file_types", "history", "io", "report")}
 """Public modules, by the name under which they are reached."""
 
 
@@ -277,6 +277,7 @@ __all__ = [
     "current_app",
     "current_context",
     "custom_context",
+    "durable",
     "dynamic",
     "errors",
     "extras",
@@ -284,6 +285,7 @@ __all__ = [
     "get_custom_context",
     "get_raw_shell_task",
     "group",
+    "history",
     "init",
     "io",
     "kwtypes",

@@ -21,7 +21,7 @@ HEAVY = {
     *("click", "duckdb", "cloudpickle", "fsspec", "cronsim", "docstring_parser", "markdown_it", "importlib.metadata"),
     *("subprocess", "email", "http", "urllib.request", "ssl", "multiprocessing", "concurrent.futures"),
 }
-SUBMODULES = ("errors", "extras", "file_types", "io", "report")
+SUBMODULES = ("durable", "errors", "extras", "file_types", "history", "io", "report")
 
 
 @functools.lru_cache(maxsize=1)

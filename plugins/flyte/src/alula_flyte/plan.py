@@ -181,8 +181,8 @@ class Planner:
         written = ".".join([local, *rest])
         for reference in binding.references:
             if not reference.is_quoted:
-                if written != binding.local:
-                    self.plan.names[reference.chain[0]] = written
+                if written != binding.local or _is_constructor(reference):
+                    self.plan.names[_replaced(reference, 0)] = written
                 self.plan.meanings[reference.chain[0]] = Meaning(binding.found.name, row.own, "", binding.statement)
         self._tell(binding.found, binding.line)
 
@@ -239,7 +239,7 @@ class Planner:
             near = near if name_in(near, row) else row.own.partition(":")[0]
             module, written = root_of(near), f"{near}.{name_in(near, row)}"
             self.added[binding.statement].append(Entry(module))
-        self.plan.names[reference.chain[position]] = written
+        self.plan.names[_replaced(reference, position)] = written
         root = module if home or module == "alula" else ""
         self.plan.meanings[reference.chain[position]] = Meaning(reference.found.name, row.own, root, binding.statement)
         self._tell(reference.found, reference.line)
@@ -269,7 +269,8 @@ class Planner:
         if differs(row, is_base=reference.is_base):
             self.plan.left.add(Note(reference.line, _anew(reference.found, row, is_base=reference.is_base)))
             return False
-        wanting = lacks(row, reference.attribute, reference.arguments)
+        attribute = "" if _is_constructor(reference) else reference.attribute
+        wanting = lacks(row, attribute, reference.arguments)
         self.plan.left |= {Note(reference.line, f"{text}; {reference.found.name} does") for text in wanting}
         return not wanting
 
@@ -288,6 +289,16 @@ class Planner:
             kept = [entry for entry in entries_of(statement) if entry not in self.moved[statement]]
             if self.moved[statement] or self.added[statement]:
                 self.plan.changes[statement] = Change(kept, list(dict.fromkeys(self.added[statement])))
+
+
+def _is_constructor(reference: Reference) -> bool:
+    """Tell whether the attribute that is taken from a class is called as the own class is."""
+    return reference.attribute in _row(reference.found).constructors
+
+
+def _replaced(reference: Reference, position: int) -> Dotted:
+    """Return what the own name takes the place of: the name at a position of the chain, and a constructor behind it."""
+    return reference.chain[position + _is_constructor(reference)]
 
 
 def _row(found: Found) -> Row:

@@ -22,6 +22,7 @@ class Row(msgspec.Struct, frozen=True):
         instead: What to use instead of what is missing; a phrase without a full stop.
         own: The name that code written for Alula uses, as ``"alula:task"``; empty if there is none.
         when_called: Whether a missing name can be imported, and is refused when it is called or looked into.
+        constructors: Attributes of a class of Flyte's that are called as the own class is.
     """
 
     status: Status
@@ -30,6 +31,7 @@ class Row(msgspec.Struct, frozen=True):
     instead: str = ""
     own: str = ""
     when_called: bool = False
+    constructors: tuple[str, ...] = ()
 
     def resolve(self) -> Any:
         """Import what the name stands for.
@@ -68,15 +70,17 @@ def same(target: str) -> Row:
     return Row("same", target, own=target)
 
 
-def adapted(target: str, how: str, own: str = "") -> Row:
+def adapted(target: str, how: str, own: str = "", constructors: tuple[str, ...] = ()) -> Row:
     """Return the row of a name with an adapter.
 
     Args:
         target: The adapter.
         how: What it does, or how it differs.
         own: What code written for Alula uses instead; the target, if that is an object of Alula's.
+        constructors: As `Row` has them.
     """
-    return Row("adapted", target, how, own=own or ("" if target.startswith("alula_flyte") else target))
+    own = own or ("" if target.startswith("alula_flyte") else target)
+    return Row("adapted", target, how, own=own, constructors=constructors)
 
 
 def missing(why: str, instead: str = "", *, when_called: bool = False) -> Row:

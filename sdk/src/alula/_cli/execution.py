@@ -38,7 +38,7 @@ from .values import pairs, values_from_file
 
 if TYPE_CHECKING:
     from alula_kernel.engine import Engine, RunResult, Store
-    from alula_kernel.specs import EntityId
+    from alula_kernel.specs import EntitySpec
 
     from .._entity import Entity
     from .._interface import CompiledInterface
@@ -150,7 +150,7 @@ def _drive(
         raise
     finally:
         try:
-            record = _ended(store, options, entity.id(app), started_at, result)
+            record = _ended(store, options, entity.spec(app), started_at, result)
             if record is not None:
                 attempts = _settle(record, store, session)
         except StoreError as problem:  # what the run gave is told all the same
@@ -176,7 +176,7 @@ def _settle(record: RunRecord, store: Store, session: Session) -> int:
 
 
 def _ended(
-    store: Store, options: RunOptions, entity: EntityId, started_at: float, result: RunResult | None
+    store: Store, options: RunOptions, spec: EntitySpec, started_at: float, result: RunResult | None
 ) -> RunRecord | None:
     """Return what there is to say of a run; None if it has not begun, or did not end."""
     if result is None and store.durable:
@@ -187,7 +187,8 @@ def _ended(
         return None
     return RunRecord(
         name=options.name,
-        entity=entity,
+        entity=spec.id,
+        interface=spec.interface,
         inputs=root.inputs,
         options=options,
         status=root.phase.value,

@@ -237,7 +237,9 @@ MODULES: dict[str, Table] = {
     },
     "flyte.config": _CONFIG,
     "flyte.durable": {
-        name: adapted(f"alula_flyte.flyte2.durable:{name}", "the same") for name in ("now", "sleep", "time")
+        "now": adapted("alula_flyte.flyte2.durable:now", "is without a time zone", own="alula.durable:now"),
+        "sleep": same("alula.durable:sleep"),
+        "time": same("alula.durable:time"),
     },
     "flyte.errors": {
         "ActionAbortedError": same("alula.errors:ActionAbortedError"),
@@ -296,7 +298,10 @@ MODULES: dict[str, Table] = {
         "EmptyDir": adapted("alula:Dir.empty", "makes an empty directory", own="alula:Dir"),
         "File": adapted("alula:File", "the hash is that of the content, if none is given"),
         "HashFunction": adapted(
-            "alula_flyte.flyte2.hashing:HashFunction", "is a HashMethod with from_fn", own="alula:HashMethod"
+            "alula_flyte.flyte2.hashing:HashFunction",
+            "is a HashMethod with from_fn",
+            own="alula:HashMethod",
+            constructors=("from_fn",),
         ),
         "PARQUET": adapted("alula_flyte.flyte2.models:PARQUET", "the same"),
     },
