@@ -9,7 +9,15 @@ import textwrap
 
 import pytest
 
-from alula_kernel.errors import AlulaError, MissingDependencyError, StorageError, UsageError, substitute
+from alula_kernel.errors import (
+    ActionError,
+    AlulaError,
+    MissingDependencyError,
+    StorageError,
+    UsageError,
+    exception_for,
+    substitute,
+)
 
 
 @pytest.mark.parametrize("kind", [UsageError, StorageError, MissingDependencyError])
@@ -59,6 +67,9 @@ _PROGRAM = """
         except AssertionError as problem:
             again = pickle.loads(pickle.dumps(problem))
             print(type(problem).__name__, repr(str(problem)), str(again) == str(problem), isinstance(again, AssertionError))
+    for kind in (MemoryError, OSError, KeyError):
+        made = exception_for(ActionError(code=kind.__name__, message="no", exception=f"builtins:{kind.__name__}"))
+        print(isinstance(made, kind), isinstance(made, AssertionError))
 """
 
 
@@ -73,7 +84,17 @@ def test_errors_may_be_of_a_subclass_that_others_catch() -> None:
         r"OtherStorageError 'gone\n  Look.' True True",
         "OtherTimeoutError 'slow' True True",
         "ValueError 'no' True True",
+        "True True",
+        "True True",
+        "True True",
     ]
+
+
+@pytest.mark.parametrize("kind", [MemoryError, OSError, KeyError, UnicodeError])
+def test_a_failure_is_also_of_the_class_that_was_raised(kind: type[Exception]) -> None:
+    error = ActionError(code=kind.__name__, message="no", exception=f"builtins:{kind.__name__}")
+    assert isinstance(exception_for(error), kind)
+    assert isinstance(exception_for(error, kind("no")), kind)
 
 
 def test_only_a_subclass_takes_the_place_of_an_error() -> None:

@@ -34,11 +34,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
-
-E = TypeVar("E", bound="AlulaError")
 
 MAX_MESSAGE_CHARS = 4_000
 """Longest message kept in an error that is stored or sent, in characters."""
@@ -51,10 +49,6 @@ class AlulaError(Exception):
     """Base of every error that Alula raises on purpose."""
 
     exit_code = 1
-
-    def __new__(cls: type[E], *args: Any, **_named: Any) -> E:
-        made: Any = _SUBSTITUTES.get(cls, cls)
-        return super().__new__(made, *args)  # type: ignore[no-any-return]
 
 
 def substitute(kind: type[AlulaError], subclass: type[AlulaError]) -> None:
@@ -73,6 +67,18 @@ def substitute(kind: type[AlulaError], subclass: type[AlulaError]) -> None:
     if not issubclass(subclass, kind):
         raise TypeError(f"{subclass.__qualname__} must derive from {kind.__qualname__} to be raised in its place")
     _SUBSTITUTES[kind] = subclass
+    kind.__new__ = staticmethod(_new)  # type: ignore[method-assign]
+
+
+def _new(cls: Any, *args: Any, **_named: Any) -> Any:
+    made = builtin = _SUBSTITUTES.get(cls, cls)
+    while builtin.__flags__ & _HEAP_TYPE:  # Python lets none make it but the built-in class whose layout it has
+        builtin = builtin.__base__
+    return builtin.__new__(made, *args)
+
+
+_HEAP_TYPE = 1 << 9
+"""Set in the ``__flags__`` of classes that are not built in (``Py_TPFLAGS_HEAPTYPE``)."""
 
 
 class UsageError(AlulaError):
