@@ -18,11 +18,12 @@ def alula_commands() -> Sequence[Command]:
 
 @hookimpl
 def alula_type_transformers() -> Sequence[TypeTransformer]:
-    """Register, where Flyte's modules are Alula's, what pickles values of unknown classes and what checks data frames."""
+    """Register, where Flyte's modules are Alula's, what Flyte converts otherwise than Alula, or at all."""
     from .finder import installed
 
     if not installed():
         return []
+    from .discriminated import DiscriminatedTransformer
     from .lance_datasets import lance_transformer
     from .schemas_of_frames import SchemaTransformer
     from .unknown_types import UnknownTypeTransformer
@@ -30,6 +31,7 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
     # Only a program that has imported it can have registered types of its own, before the application was made anew.
     engines = [sys.modules.get(f"alula_flyte.{generation}.type_engine") for generation in ("flyte1", "flyte2")]
     return [
+        DiscriminatedTransformer(),
         SchemaTransformer(),
         lance_transformer(),
         UnknownTypeTransformer(),

@@ -25,6 +25,7 @@ ALSO: dict[type[errors.AlulaError], tuple[type[BaseException], ...]] = {
         flyte.FlyteMissingReturnValueException,
         flyte.FlyteMissingTypeException,
         flyte.FlytePromiseAttributeResolveException,
+        flyte.FlyteValueException,
     ),
     errors.TypeMismatchError: (flyte.FlyteTypeException, flyte.TypeTransformerFailedError),
     errors.UnsupportedTypeError: (flyte.RestrictedTypeError, flyte.FlyteTypeException),
