@@ -55,7 +55,7 @@ _SAMPLES: dict[str, tuple[str, str]] = {
     ),
     "a constructor of another name, from a module": (
         "import flyte.io\n\nx = flyte.io.HashFunction.from_fn(str)\n",
-        "import alula\n\nx = alula.HashMethod(str)\n",
+        "import alula\n\nx = alula.io.HashMethod(str)\n",
     ),
     "a constructor that takes other arguments stays": (
         "import flyte.io\n\nx = flyte.io.HashFunction.from_fn(fn=str)\n",
