@@ -138,6 +138,15 @@ def test_a_handle_of_the_user_wins(types: TypeRegistry, context: ConversionConte
     assert list(read.columns) == ["mine"]
 
 
+def test_a_scheme_without_a_plugin_is_told(types: TypeRegistry, context: ConversionContext) -> None:
+    there = DataFrame.from_existing_remote("bq://project.dataset.table").bound(context.storage, types)
+    with pytest.raises(UnsupportedTypeError, match=r"(?s)Table cannot be read at bq://: .*pip install alula-bigquery"):
+        there.open(pa.Table).all()
+    frame = DataFrame(pa.table({"a": [1]}), uri="snowflake://account/table")
+    with pytest.raises(UnsupportedTypeError, match=r"(?s)Table cannot be written at snowflake://: .*DataFrameEncoder"):
+        types.converter(DataFrame).to_literal(frame, context)
+
+
 def test_it_is_no_types_own_transformer(store: SqliteTables, types: TypeRegistry) -> None:
     class Unknown:
         pass

@@ -18,7 +18,15 @@ from alula_kernel.uris import child_uri, is_uri, name_of, path_of, scheme_of, ur
 from .async_streams import EitherIterator, awaited_in_coroutines
 from .columns import check_columns, columns_of
 from .file import content_key
-from .frames.handlers import DEFAULT_FORMAT, DataFrameHandlers, FrameSource, FrameTarget, Handler, frame_format
+from .frames.handlers import (
+    DEFAULT_FORMAT,
+    TABLE_SCHEMES,
+    DataFrameHandlers,
+    FrameSource,
+    FrameTarget,
+    Handler,
+    frame_format,
+)
 from .surroundings import current_storage, current_types
 
 if TYPE_CHECKING:
@@ -479,7 +487,7 @@ def format_by_suffix(path_or_uri: str) -> str:
 
 def storage_has_files(uri: str) -> bool:
     """Tell a URI of files from one of tables, as ``bq://project:dataset.table``."""
-    return scheme_of(uri) not in {"bq", "bigquery", "snowflake", "redshift", "postgresql", "sqlite", "duckdb"}
+    return scheme_of(uri) not in TABLE_SCHEMES
 
 
 def handlers_for(python_type: Any, types: TypeRegistry) -> DataFrameHandlers:

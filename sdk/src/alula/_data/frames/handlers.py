@@ -19,6 +19,9 @@ T = TypeVar("T")
 DEFAULT_FORMAT = "parquet"
 """What data frames are stored as when nobody asks for anything else."""
 
+TABLE_SCHEMES = frozenset({"bq", "bigquery", "snowflake", "redshift", "postgresql", "sqlite", "duckdb"})
+"""Schemes of tables in databases, which plugins read and write: there are no files."""
+
 _ALIASES = {"feather": "arrow", "ipc": "arrow", "jsonl": "json", "ndjson": "json", "pq": "parquet"}
 
 
@@ -196,8 +199,11 @@ class DataFrameHandlers:
     def _find(self, table: dict[tuple[str, str, str], Any], python_type: Any, format: str, uri: str, verb: str) -> Any:
         protocol, wanted = (scheme_of(uri) if uri else ""), frame_format(format)
         names = self._names(python_type)
+        keys = [(wanted, protocol), ("", protocol), (wanted, ""), ("", "")]
+        if protocol in TABLE_SCHEMES:
+            keys.remove((wanted, ""))  # it is for files
         for name in names:
-            for key in ((wanted, protocol), ("", protocol), (wanted, ""), ("", "")):
+            for key in keys:
                 if (found := table.get((name, *key))) is not None:
                     return found
         formats = sorted({key[1] for key in table if key[0] in names and key[1]})
@@ -207,6 +213,14 @@ class DataFrameHandlers:
                 f"{shown} is no data frame that can be {verb} anything",
                 hint="Use pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table or "
                 "pyarrow.RecordBatchReader, or register a handler for it.",
+            )
+        if protocol in TABLE_SCHEMES:
+            plugin = (
+                "pip install alula-bigquery" if protocol == "bq" else "register a DataFrameEncoder and -Decoder for it"
+            )
+            raise UnsupportedTypeError(
+                f"{shown} cannot be {verb.split(maxsplit=1)[0]} at {protocol}://: no plugin that is installed has tables there",
+                hint=f"Next step: {plugin}.",
             )
         raise UnsupportedTypeError(
             f"{shown} cannot be {verb} format {format!r}", hint=f"Known formats: {', '.join(formats)}."

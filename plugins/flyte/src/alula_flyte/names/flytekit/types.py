@@ -41,10 +41,12 @@ _DATASETS: Table = {
             "lazy_import_structured_dataset_handler",
         )
     },
-    **{
-        name: missing("there is no plugin for it yet", "Register a StructuredDatasetEncoder.", when_called=True)
-        for name in ("register_bigquery_handlers", "register_snowflake_handlers")
-    },
+    "register_snowflake_handlers": missing(
+        "there is no plugin for it yet", "Register a StructuredDatasetEncoder.", when_called=True
+    ),
+    "register_bigquery_handlers": adapter(
+        "datasets:registered_already", "alula-bigquery, where it is installed, has data frames at bq:// by itself"
+    ),
 }
 _RENDERERS: Table = {
     name: same(f"alula:{name}")
