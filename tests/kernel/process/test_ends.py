@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from alula_kernel.builtin.process.endings import outcome_of
 from alula_kernel.builtin.process.files import AttemptFiles, Claim
+from alula_kernel.builtin.process.templates import Template
 from alula_kernel.contracts import (
     CANCELLED,
     LOST,
@@ -69,6 +71,37 @@ def test_a_task_with_a_lot_to_tell(world: Any, megabytes: float) -> None:
     custom = {"text": "x" * int(megabytes * (1 << 20))}
     outcome = world.run(world.finish("add", {"a": 1, "b": 2}, custom=custom))
     assert outcome.outputs == {"o0": Scalar(3)}
+
+
+def test_tasks_with_a_lot_to_tell_in_several_threads(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are told at once, by a template that was busy until then."""
+
+    async def first() -> int:
+        handle = await world.submit("pid")
+        await world.executor.wait(handle)
+        claim = AttemptFiles(str(world.files(handle))).claim()
+        assert claim is not None
+        return claim.template.pid
+
+    send, begun = Template.send, list[str]()
+
+    def noting(template: Template, *order: Any) -> None:
+        begun.append("")
+        send(template, *order)
+
+    def finish(number: int) -> Any:
+        return world.run(world.finish("add", {"a": number, "b": 0}, custom={"text": "x" * (4 << 20)}))
+
+    template = world.run(first())
+    monkeypatch.setattr(Template, "send", noting)
+    os.kill(template, signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as pool:
+        finishing = [pool.submit(finish, number) for number in range(2)]
+        try:
+            world.run(world.until(lambda: len(begun) == 2))
+        finally:
+            os.kill(template, signal.SIGCONT)
+    assert [one.result().outputs for one in finishing] == [{"o0": Scalar(number)} for number in range(2)]
 
 
 def test_a_crash_names_the_signal(world: Any) -> None:

@@ -63,6 +63,7 @@ class Template:
     ) -> None:
         self.log = log
         self._tasks: set[str] = set()
+        self._sending = threading.Lock()
         link, remote = socket.socketpair()
         link.setblocking(False)
         self._link = link
@@ -99,7 +100,8 @@ class Template:
         if name not in self._tasks:
             order = msgspec.structs.replace(order, task=task)
         try:
-            send_order(self._link, order, channel.fileno())
+            with self._sending:  # a large order goes in pieces
+                send_order(self._link, order, channel.fileno())
         except BlockingIOError:
             raise
         except OSError as problem:
