@@ -12,7 +12,8 @@ written into a comment of its query, as ``/* seconds: 2; fails: backendError */`
 - ``warns``: a warning of a job that succeeds.
 
 A query with a destination is run as CREATE TABLE, because the emulator writes no destinations; and the table that a load job
-replaces is deleted first, because the emulator would keep its columns.
+replaces is deleted first, because the emulator would keep its columns. Requests reach the emulator one after the other: it gives
+rows of one table for those of another when two are read at once.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Service:
         self._refused: set[str] = set()
         self.away = False
         self._lock = threading.Lock()
+        self._one_by_one = threading.Lock()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -234,7 +236,7 @@ class Service:
             self.emulator + path, body or None, {"Content-Type": "application/json", **kept}, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with self._one_by_one, urllib.request.urlopen(request, timeout=60) as response:
                 moved = {name: response.headers[name] for name in ("Location", "Range") if name in response.headers}
                 moved = {name: value.replace(self.emulator, self.url) for name, value in moved.items()}
                 return response.status, response.headers.get("Content-Type", ""), response.read(), moved
