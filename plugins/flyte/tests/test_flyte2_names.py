@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import pickle
 from typing import Any
@@ -169,3 +170,8 @@ def test_storage_reads_and_writes(tmp_path: Any) -> None:
     assert storage.is_remote("s3://b/k")
     assert not storage.is_remote("file:///a")
     assert storage.S3(endpoint="http://x").endpoint == "http://x"
+
+
+def test_a_module_is_pickled_by_its_name() -> None:
+    """Tasks of a program that is run as a script are pickled with what they use, for executors of other processes."""
+    assert FlyteModule("flyte").__reduce__() == (importlib.import_module, ("flyte",))

@@ -6,6 +6,7 @@ import opcode
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any
@@ -46,6 +47,10 @@ class FlyteModule(ModuleType):
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(table_of(self.__name__) or {}), *submodules(self.__name__)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it by its name, as modules are when tasks of a program are sent to another process."""
+        return import_module, (self.__name__,)
 
 
 def _imports(frame: FrameType) -> bool:
