@@ -12,9 +12,11 @@ import pytest
 KERNEL = Path(__file__).parents[2] / "kernel" / "src"
 PROMISED = {"entrypoints", "fsspec", "msgspec", "pluggy"}
 # The conformance kit runs where pytest is, and nothing else imports it.
+# The suite of table stores checks the Arrow data that these are given and give back.
 # The converter of pydantic's models runs only for a class of pydantic's, so its library is there.
 EXTRA = {
     "alula_kernel/testing": {"hypothesis", "pytest"},
+    "alula_kernel/testing/tables.py": {"pyarrow"},
     "alula_kernel/builtin/types/models.py": {"pydantic"},
 }
 
