@@ -44,7 +44,11 @@ PROGRAMS = {
     )
 }
 # Plugins that the tests of another one need beside it.
-BESIDE = {"bigquery": ["-e./plugins/flyte"], "papermill": ["-e./plugins/flyte"]}
+BESIDE = {
+    "bigquery": ["-e./plugins/flyte"],
+    "flyte": ["-e./plugins/otel"],
+    "papermill": ["-e./plugins/flyte"],
+}
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
 # One more than cores on a small machine, since tests wait for processes; on a large one they would get in each other's way.
 WORKERS = str(max(3, (os.cpu_count() or 2) // 2))
