@@ -14,8 +14,6 @@ from service import Service
 
 from alula_bigquery import BigQueryTask
 
-pytest.importorskip("alula_flyte", reason="the session conformance(bigquery) installs it")
-
 FLYTE_1 = """
     import json
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("hydra")
-
 TASKS = """
     import flyte
     from omegaconf import DictConfig

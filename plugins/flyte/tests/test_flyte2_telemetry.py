@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
-
-pytest.importorskip("alula_otel")
-
 
 def test_spans_of_a_program(run: Callable[[str], str]) -> None:
     out = run(

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("flyteidl2")
-
 ALBUM = """
     import asyncio
     import flyte

@@ -12,7 +12,6 @@ import pytest
 
 WriteNotebook = Callable[..., str]
 
-pytest.importorskip("alula_flyte", reason="the session conformance(papermill) installs it")
 
 FLYTE_2 = """
     import flyte

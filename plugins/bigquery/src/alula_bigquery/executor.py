@@ -180,12 +180,7 @@ class BigQueryExecutor(TaskExecutor):
         from google.api_core.exceptions import Conflict
 
         query, config = attempt.task.custom["query"], _job_config(attempt)
-        request = {
-            "project": handle["project"],
-            "location": handle["location"] or None,
-            "timeout": _REQUEST_SECONDS,
-            "retry": _retry(),
-        }
+        request = _request(handle)
         try:
             if config.maximum_bytes_billed is not None:
                 too_much = _beyond_the_limit(client, query, config, request)
@@ -206,13 +201,7 @@ class BigQueryExecutor(TaskExecutor):
         from google.api_core.exceptions import BadRequest, NotFound
 
         try:
-            job: QueryJob = self._client(handle).get_job(
-                handle["job"],
-                project=handle["project"],
-                location=handle["location"] or None,
-                timeout=_REQUEST_SECONDS,
-                retry=_retry(),
-            )
+            job: QueryJob = self._client(handle).get_job(handle["job"], **_request(handle))
         except (BadRequest, NotFound):
             return None
         return job
@@ -221,13 +210,7 @@ class BigQueryExecutor(TaskExecutor):
         from google.api_core.exceptions import BadRequest, NotFound
 
         try:
-            self._client(handle).cancel_job(
-                handle["job"],
-                project=handle["project"],
-                location=handle["location"] or None,
-                timeout=_REQUEST_SECONDS,
-                retry=_retry(),
-            )
+            self._client(handle).cancel_job(handle["job"], **_request(handle))
         except (BadRequest, NotFound):
             return
 
@@ -273,6 +256,16 @@ def _variable(name: str) -> str:
 
 def _lost(message: str) -> Outcome:
     return Outcome(kind=LOST, error=ActionError(code="Lost", message=message, kind="system"))
+
+
+def _request(handle: Handle) -> dict[str, Any]:
+    """Return where the job of a handle is, and for how long to ask about it, as Google's client takes it."""
+    return {
+        "project": handle["project"],
+        "location": handle["location"] or None,
+        "timeout": _REQUEST_SECONDS,
+        "retry": _retry(),
+    }
 
 
 def _retry() -> Any:

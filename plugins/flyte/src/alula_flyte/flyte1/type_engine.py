@@ -16,6 +16,7 @@ from alula_kernel import types as own_types
 from alula_kernel.contracts import ConversionContext
 from alula_kernel.errors import PluginError, ValueConversionError
 
+from ..registered_types import RegisteredTypes
 from .contexts import FlyteContext
 from .literal_types import LiteralType
 from .literals import Literal, LiteralMap
@@ -213,29 +214,10 @@ def _name(python_type: Any) -> str:
     return f"flyte1:{python_type.__module__}.{python_type.__qualname__}"
 
 
-class TypeEngine:
+class TypeEngine(RegisteredTypes):
     """Knows what converts values of a type."""
 
     _registered: ClassVar[dict[str, RegisteredTransformer]] = {}
-
-    @classmethod
-    def registered(cls) -> list[contracts.TypeTransformer]:
-        """Return what programs have registered in this process, as Alula has it."""
-        return list(cls._registered.values())
-
-    @classmethod
-    def register(cls, transformer: TypeTransformer[Any], additional_types: Sequence[Any] | None = None) -> None:
-        """Convert values of a class by a transformer.
-
-        Args:
-            transformer: The transformer.
-            additional_types: More classes that it converts.
-
-        Raises:
-            ValueError: Values of the class are converted by another one.
-        """
-        for python_type in (transformer.python_type, *(additional_types or ())):
-            cls.register_additional_type(transformer, python_type)
 
     @classmethod
     def register_additional_type(

@@ -20,6 +20,7 @@ from alula_kernel.contracts import ConversionContext
 from alula_kernel.errors import PluginError, ValueConversionError
 from alula_kernel.registry import TypeRegistry
 
+from ..registered_types import RegisteredTypes
 from .messages import message_of_literal, message_of_type, own_literal, own_type
 
 T = TypeVar("T")
@@ -136,29 +137,10 @@ class _Registered(contracts.TypeTransformer):
         return _Converter(request.python_type, self.transformer, others)
 
 
-class TypeEngine:
+class TypeEngine(RegisteredTypes):
     """Knows what converts values of a type."""
 
     _registered: ClassVar[dict[Any, _Registered]] = {}
-
-    @classmethod
-    def registered(cls) -> list[contracts.TypeTransformer]:
-        """Return what programs have registered in this process, as Alula has it."""
-        return list(cls._registered.values())
-
-    @classmethod
-    def register(cls, transformer: TypeTransformer[Any], additional_types: Sequence[Any] | None = None) -> None:
-        """Convert values of a class by a transformer.
-
-        Args:
-            transformer: The transformer.
-            additional_types: More classes that it converts.
-
-        Raises:
-            ValueError: Values of the class are converted by another one.
-        """
-        for python_type in (transformer.python_type, *(additional_types or ())):
-            cls.register_additional_type(transformer, python_type)
 
     @classmethod
     def register_additional_type(
