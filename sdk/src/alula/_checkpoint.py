@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from alula_kernel.errors import StorageError, UsageError
 from alula_kernel.storage import Storage
@@ -124,16 +125,9 @@ class Checkpoint:
 
     def _restore(self, target: Path) -> Path | None:
         if self._has("folder.tar.gz"):
-            import tarfile
-
             target.mkdir(parents=True, exist_ok=True)
             with self._storage.open(f"{self._previous}/folder.tar.gz") as stream:
-                try:
-                    with tarfile.open(fileobj=stream, mode="r:gz") as archive:
-                        archive.extractall(target, filter="data")
-                except tarfile.TarError:
-                    return None
-            return target
+                return target if _unpacked(stream, target) else None
         if self._has("data"):
             target.mkdir(parents=True, exist_ok=True)
             self._storage.download(f"{self._previous}/data", str(target / "data"))
@@ -174,6 +168,20 @@ class Checkpoint:
         import asyncio
 
         await asyncio.to_thread(self.save_sync, data)
+
+
+def _unpacked(stream: IO[bytes], folder: Path) -> bool:
+    """Unpack an archive into a folder that none of its entries can leave; return False if it is damaged."""
+    import tarfile
+
+    if not hasattr(tarfile, "data_filter"):  # before Python 3.10.12 and 3.11.4, of which Debian 12 has one
+        tarfile = importlib.import_module("backports.tarfile")
+    try:
+        with tarfile.open(fileobj=stream, mode="r:gz") as archive:
+            archive.extractall(folder, filter="data")
+    except tarfile.TarError:
+        return False
+    return True
 
 
 def latest_checkpoint(

@@ -88,7 +88,7 @@ def test_wrong_calls_in_a_workflow_have_the_line_of_the_call(call: Callable[[Any
     with pytest.raises(errors.CompileError, match=message) as caught:
         flow(x=1)
     assert caught.value.location.startswith(HERE)
-    assert "alula" not in caught.value.location
+    assert caught.value.location.removeprefix(HERE).isdigit()
 
 
 def test_items_of_lists_and_dicts_are_named() -> None:
