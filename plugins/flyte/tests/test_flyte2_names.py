@@ -32,7 +32,7 @@ def plugin_of(module: str, row: Row) -> str:
         for plugin in ("papermill", "bigquery"):
             if module.startswith(f"flyteplugins.{plugin}"):
                 return f"alula_{plugin}"
-    return "alula_ray" if row.target.startswith("alula_ray") else ""
+    return next((plugin for plugin in ("alula_ray", "alula_spark") if row.target.startswith(plugin)), "")
 
 
 @pytest.mark.parametrize(("module", "name", "row"), ROWS)
@@ -56,7 +56,7 @@ def test_every_name_is_there_or_says_why_not(module: str, name: str, row: Row) -
 
 @pytest.mark.parametrize("row", [row for *_, row in (parameter.values for parameter in ROWS)])
 def test_what_a_name_of_alulas_own_is_there_too(row: Row) -> None:
-    if row.own and not row.own.startswith(("alula_bigquery", "alula_papermill", "alula_ray")):
+    if row.own and not row.own.startswith(("alula_bigquery", "alula_papermill", "alula_ray", "alula_spark")):
         assert Row("same", row.own).resolve() is not None
 
 

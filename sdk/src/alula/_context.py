@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import os
@@ -275,8 +276,15 @@ class TaskContext:
         """Names of the conditions that it waits for."""
         return set()
 
+    @functools.cached_property
+    def until_end(self) -> contextlib.ExitStack:
+        """What is left when the attempt has ended and its outputs are stored; for plugins whose values need it so long."""
+        return contextlib.ExitStack()
+
     def close(self) -> None:
-        """Remove the folders that it made, if there are any."""
+        """Leave what was entered until the end, and remove the folders that it made, if there are any."""
+        if "until_end" in self.__dict__:
+            self.until_end.close()
         if self._cleanup is not None:
             self._cleanup.cleanup()
         if self.used_checkpoint is not None:

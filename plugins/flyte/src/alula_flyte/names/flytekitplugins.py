@@ -47,8 +47,14 @@ MODULES: dict[str, Table] = {
         "HorovodJob": missing(_LATER, "Run horovodrun in a ShellTask, or use MPIJob.", when_called=True),
     },
     "flytekitplugins.spark": {
-        name: missing(_LATER, "Make a SparkSession in the task itself.", when_called=True)
-        for name in ("Databricks", "DatabricksV2", "Spark", "new_spark_session")
+        "Spark": same("alula_spark:Spark"),
+        "new_spark_session": adapted(
+            "alula_flyte.flyte1.spark:new_spark_session", "ends with the attempt that asked for it"
+        ),
+        **{
+            name: missing(_LATER, "Use Spark with spark.master, or a client of Databricks in a task.", when_called=True)
+            for name in ("Databricks", "DatabricksV2", "GenericSparkConf", "GenericSparkTask")
+        },
     },
     "flytekitplugins.bigquery": {
         "BigQueryConfig": adapted(

@@ -71,7 +71,7 @@ _OTEL_ROWS: Table = {
     "trace_id_for_run": adapted("alula_flyte.flyte2.telemetry:trace_id_for_run", "another id than Flyte's"),
 }
 _SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")
-_SPARK = _config("Spark", instead="Make a SparkSession in a task")
+_SPARK: Table = {"Spark": same("alula_spark:Spark")}
 
 MODULES: dict[str, Table] = {
     "flyteplugins": {},
