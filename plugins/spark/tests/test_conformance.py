@@ -44,9 +44,9 @@ class TestSparkExecutor(TaskExecutorConformance):
         return open_executor
 
     @pytest.fixture
-    def make_attempt(self, samples: ModuleType, alula_home: Path) -> AttemptMaker:
+    def make_attempt(self, plain_samples: ModuleType, alula_home: Path) -> AttemptMaker:
         def make(kind: str, inputs: Mapping[str, Any] | None = None, **fields: Any) -> Attempt:
-            task = getattr(samples, {"print": "print_text", "exit": "leave"}.get(kind, kind))
+            task = getattr(plain_samples, {"print": "print_text", "exit": "leave"}.get(kind, kind))
             spec = replace(task.spec(alula.current_app()), environment=fields.pop("task_environment", {}))
             number = next(_numbers)
             return Attempt(
@@ -57,7 +57,7 @@ class TestSparkExecutor(TaskExecutorConformance):
                 task=spec,
                 inputs={name: Scalar(value) for name, value in (inputs or {}).items()},
                 output_prefix=str(alula_home / "runs" / f"{number}"),
-                code=CodeReference(search_path=(os.path.dirname(samples.__file__ or ""),)),
+                code=CodeReference(search_path=(os.path.dirname(plain_samples.__file__ or ""),)),
                 **fields,
             )
 

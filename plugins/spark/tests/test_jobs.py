@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 import alula
@@ -28,35 +27,31 @@ def until(condition: Any) -> None:
         time.sleep(0.05)
 
 
-def pids(folder: Path) -> list[int]:
-    """Return Java and the Python processes of executors that a waiting job has told."""
-    java = [int((folder / "java").read_text())]
-    return java + [int(path.name.partition("-")[2]) for path in folder.glob("executor-*")]
+def told(folder: Path, *names: str) -> set[int]:
+    """Return the processes of some kinds that a waiting job has told: ``driver``, ``java``, ``executor``."""
+    return {int(path.name.partition("-")[2]) for name in names for path in folder.glob(f"{name}-*")}
 
 
 def begun(folder: Path) -> bool:
-    return (folder / "java").exists() and any(folder.glob("executor-*"))
+    return bool(told(folder, "executor"))
 
 
 def gone(pid: int) -> bool:
     return ProcessId.of(pid).started == 0
 
 
-def test_the_properties_count_on_this_machine(samples: ModuleType) -> None:
+def test_properties_count_and_an_async_task_calls_another_one(samples: ModuleType) -> None:
     names = ["spark.alula.test", "spark.hadoop.alula.test", "spark.driver.bindAddress", "spark.driver.memory"]
     task = samples.properties.override(resources=alula.Resources(cpu=1, mem="1500Mi"))
-    assert task(names=names) == {
+    assert asyncio.run(task.aio(names=names)) == {
         "spark.alula.test": "1",
         "spark.hadoop.alula.test": "2",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "900m",
         "master": "local[1]",
         "doubled": "12",
+        "one more": "7",
     }
-
-
-def test_an_async_task_calls_another_one(samples: ModuleType) -> None:
-    assert asyncio.run(samples.async_total.aio(count=5)) == 11
 
 
 def test_a_failure_on_an_executor_is_the_tasks(samples: ModuleType) -> None:
@@ -76,7 +71,7 @@ def test_cancelling_the_run_leaves_nothing(samples: ModuleType, tmp_path: Path) 
             await running
 
     asyncio.run(asyncio.wait_for(scenario(), HANG_SECONDS))
-    until(lambda: all(map(gone, pids(tmp_path))))
+    until(lambda: all(map(gone, told(tmp_path, "driver", "java", "executor"))))
 
 
 def test_another_engine_finds_the_job_and_starts_nothing_twice(samples: ModuleType, tmp_path: Path) -> None:
@@ -90,7 +85,7 @@ def test_another_engine_finds_the_job_and_starts_nothing_twice(samples: ModuleTy
         [*command, "--name", "job", "flow.py", "waits", "--folder", str(marks)], cwd=tmp_path, env=environment
     )
     until(lambda: begun(marks))
-    before = (marks / "java").read_text()
+    before = told(marks, "java")
     first.send_signal(signal.SIGKILL)
     first.wait(HANG_SECONDS)
     second = subprocess.Popen(
@@ -103,39 +98,9 @@ def test_another_engine_finds_the_job_and_starts_nothing_twice(samples: ModuleTy
     (marks / "go").touch()
     printed, _ = second.communicate(timeout=HANG_SECONDS)
     assert second.returncode == 0, printed
-    assert (marks / "java").read_text() == before, "the job was started twice"
-    until(lambda: all(map(gone, pids(marks))))
+    assert told(marks, "java") == before, "the job was started twice"
+    until(lambda: all(map(gone, told(marks, "java", "executor"))))
 
 
-def test_frames_go_from_spark_to_pandas_and_to_a_plain_task(samples: ModuleType) -> None:
-    assert tuple(samples.through_libraries()) == (30, 3)
-
-
-def test_a_frame_is_stored_under_the_hash_of_its_content_with_its_columns(samples: ModuleType) -> None:
-    @alula.workflow
-    def flow() -> tuple[alula.DataFrame, alula.DataFrame]:
-        return samples.people(partitions=1), samples.people.override(retries=1)(partitions=1)
-
-    first, second = flow()
-    assert first.uri == second.uri
-    assert [column.name for column in first.literal.columns] == ["name", "age", "the score"]
-
-
-def test_spark_reads_the_columns_it_declares_of_another_librarys_frame(samples: ModuleType) -> None:
-    @alula.workflow
-    def flow() -> tuple[list[str], int]:
-        return samples.subset(frame=samples.frame_of_polars(count=4))  # type: ignore[no-any-return]
-
-    assert tuple(flow()) == (["age"], 6)
-
-
-def test_a_schema_survives(samples: ModuleType) -> None:
-    @alula.task
-    def schema(frame: pa.Table) -> list[str]:
-        return [f"{field.name}: {field.type}" for field in frame.schema]
-
-    @alula.workflow
-    def flow() -> list[str]:
-        return schema(frame=samples.people(partitions=2))  # type: ignore[no-any-return]
-
-    assert flow() == ["name: string", "age: int32", "the score: double"]
+def test_a_plain_task_reads_another_librarys_frame_with_spark(samples: ModuleType) -> None:
+    assert samples.through_libraries() == 4

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import alula
-from alula import Secret, TaskEnvironment, ctx, current_context, errors, task, workflow
+from alula import File, Secret, TaskEnvironment, ctx, current_context, errors, task, workflow
 from alula_kernel.specs import SecretSpec
 
 env = TaskEnvironment(name="contexts")
@@ -199,3 +202,27 @@ def test_what_plugins_offer() -> None:
         return [context.spark_session, context["SPARK_SESSION"], str(context.enable_deck)]
 
     assert uses() == ["session", "session", "False"]
+
+
+def test_what_is_kept_until_the_end_lasts_until_outputs_are_stored(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+
+    @contextlib.contextmanager
+    def kept() -> Iterator[Path]:
+        folder.mkdir()
+        (folder / "text").write_text("content")
+        yield folder / "text"
+        shutil.rmtree(folder)
+
+    @task
+    def gives(fail: bool = False) -> File:
+        path = current_context().until_end.enter_context(kept())
+        if fail:
+            raise ValueError("no")
+        return File(str(path))
+
+    assert Path(gives().download()).read_text() == "content"
+    assert not folder.exists()
+    with pytest.raises(ValueError, match="no"):
+        gives(fail=True)
+    assert not folder.exists()

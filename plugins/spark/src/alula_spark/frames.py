@@ -1,9 +1,12 @@
-"""Spark's data frames as values of tasks: written by Spark as Parquet, or by way of Arrow in other formats."""
+"""Spark's data frames as values of tasks, stored as data frames of every other library are."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import tempfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import alula
@@ -16,14 +19,18 @@ from .plugin import DATA_FRAMES
 from .session import session
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+
+_FOREIGN = re.compile(r"\[ns|time32|time64|duration|halffloat|null")
+"""Types of Arrow, as text, that Spark does not read from Parquet as Arrow does."""
 
 
 class SparkFrameEncoder(alula.DataFrameEncoder["DataFrame"]):
-    """Stores a data frame.
+    """Stores a data frame as Alula stores those of all libraries: the same rows in the same order are the same bytes.
 
-    On this machine Spark writes it as a folder of Parquet files, one for each partition. On a cluster, whose executors
-    write to disks of their own, the rows go through the driver.
+    What Spark writes itself depends on how the rows lie in partitions, and on the process. On this machine it writes
+    its partitions to a folder, and they are read in their order. On a cluster, whose executors write to disks of their
+    own, the rows go through the driver.
     """
 
     def __init__(self) -> None:
@@ -44,37 +51,48 @@ class SparkFrameEncoder(alula.DataFrameEncoder["DataFrame"]):
                 hint=f"It has {', '.join(frame.columns) or 'no columns'}.",
             )
         chosen = frame.select(*(_quoted(name) for name in wanted)) if wanted else frame
-        if target.format != "parquet" or target.uri or not is_local(frame.sparkSession.sparkContext.master):
-            stream = alula.DataFrame(chosen.toArrow(), target.uri or None, target.metadata, target.format)
-            return stream.store(ConversionContext(target.storage), target.format, target.columns)
-        with tempfile.TemporaryDirectory(prefix="alula-spark-") as folder:
-            chosen.write.mode("overwrite").parquet(f"file://{folder}/{target.name}")
-            return self._kept(f"{folder}/{target.name}", target, chosen)
+        with contextlib.ExitStack() as stack:
+            rows: Any
+            if chosen.columns and is_local(str(chosen.sparkSession.sparkContext.master)):
+                rows = stack.enter_context(_partitions(chosen))
+            else:
+                rows = chosen.toArrow()
+            stored = alula.DataFrame(rows, target.uri or None, target.metadata, target.format)
+            return stored.store(ConversionContext(target.storage), target.format, target.columns)
 
-    def _kept(self, folder: str, target: alula.FrameTarget, frame: DataFrame) -> Dataset:
-        import pyarrow.parquet as pq
 
-        parts = sorted(name for name in os.listdir(folder) if name.endswith(".parquet"))
-        for name in os.listdir(folder):
-            if name not in parts:
-                os.unlink(os.path.join(folder, name))
-        rows = 0
-        for number, name in enumerate(parts):  # Spark's names have a random part, and names count for the hash
-            path = os.path.join(folder, f"part-{number:05}.parquet")
-            os.rename(os.path.join(folder, name), path)
-            rows += pq.read_metadata(path).num_rows
-        blob = target.storage.put_directory(folder, name=target.name)
-        empty = alula.DataFrame(frame.limit(0).toArrow())
-        columns = empty.store(ConversionContext(target.storage), "parquet", target.columns).columns
-        return Dataset(
-            blob.uri,
-            hash=blob.hash,
-            size=blob.size,
-            format="parquet",
-            columns=columns,
-            rows=rows,
-            metadata=target.metadata,
-        )
+@contextlib.contextmanager
+def _partitions(frame: DataFrame) -> Iterator[Any]:
+    """Compute a data frame, and give its rows as a stream of Arrow's batches."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = frame.limit(0).toArrow().schema
+    with tempfile.TemporaryDirectory(prefix="alula-spark-") as folder:
+        with _exact_times(frame.sparkSession):
+            frame.write.mode("overwrite").parquet(f"file://{folder}/frame")
+        # Spark numbers the files by partition, with more digits than it has partitions.
+        parts = sorted(name for name in os.listdir(f"{folder}/frame") if name.endswith(".parquet"))
+
+        def batches() -> Iterator[Any]:
+            for name in parts:
+                with pq.ParquetFile(f"{folder}/frame/{name}") as file:
+                    for batch in file.iter_batches():
+                        yield batch.cast(schema)
+
+        yield pa.RecordBatchReader.from_batches(schema, batches())
+
+
+@contextlib.contextmanager
+def _exact_times(spark: SparkSession) -> Iterator[None]:
+    """Have points in time written as Arrow has them: Spark's own form for them ends in the year 2262."""
+    name = "spark.sql.parquet.outputTimestampType"
+    before = spark.conf.get(name)
+    spark.conf.set(name, "TIMESTAMP_MICROS")
+    try:
+        yield
+    finally:
+        spark.conf.set(name, str(before))
 
 
 class SparkFrameDecoder(alula.DataFrameDecoder["DataFrame"]):
@@ -92,16 +110,27 @@ class SparkFrameDecoder(alula.DataFrameDecoder["DataFrame"]):
         """
         spark = session()
         path = source.storage.local_path(dataset.uri)
-        if path is not None and dataset.format == "parquet" and is_local(spark.sparkContext.master):
+        if path is not None and _read_by_spark(dataset) and is_local(str(spark.sparkContext.master)):
             frame = spark.read.parquet(_glob_free(path))
+            # pandas keeps an index without a name in a column of its own, which is none of the frame's
+            wanted = source.columns or tuple(column.name for column in dataset.columns)
         else:
             import pyarrow as pa
 
             frame = spark.createDataFrame(alula.DataFrame.from_dataset(dataset, source.storage).open(pa.Table).all())
-        missing = [name for name in source.columns if name not in frame.columns]
+            wanted = source.columns
+        missing = [name for name in wanted if name not in frame.columns]
         if missing:
-            raise ValueConversionError(f"the stored data frame has no column {missing[0]!r}")
-        return frame.select(*(_quoted(name) for name in source.columns)) if source.columns else frame
+            raise ValueConversionError(
+                f"the stored data frame has no column {missing[0]!r}",
+                hint=f"It has {', '.join(frame.columns) or 'no columns'}.",
+            )
+        return frame.select(*(_quoted(name) for name in wanted)) if wanted else frame
+
+
+def _read_by_spark(dataset: Dataset) -> bool:
+    """Tell whether Spark reads the stored bytes as what they are; it refuses nanoseconds, and takes durations for numbers."""
+    return dataset.format == "parquet" and not any(_FOREIGN.search(column.type) for column in dataset.columns)
 
 
 def _quoted(name: str) -> str:

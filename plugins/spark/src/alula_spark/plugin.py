@@ -50,7 +50,24 @@ class SparkFrameTransformer(TypeTransformer):
         return frame_transformer().converter(request)
 
 
+class SparkModelTransformer(TypeTransformer):
+    """Makes converters of Spark's models; what it needs is imported when the first one is asked for."""
+
+    name = "spark-model"
+    python_types = ("pyspark.ml.base.Model",)
+
+    def converter(self, request: TypeRequest) -> Converter[Any]:
+        """Make the converter of a model.
+
+        Raises:
+            UnsupportedTypeError: Spark cannot load models of the class.
+        """
+        from .models import model_converter
+
+        return model_converter(request)
+
+
 @hookimpl
 def alula_type_transformers() -> Sequence[TypeTransformer]:
-    """Register the transformer of Spark's data frames."""
-    return [SparkFrameTransformer()]
+    """Register the transformers of Spark's data frames and models."""
+    return [SparkFrameTransformer(), SparkModelTransformer()]

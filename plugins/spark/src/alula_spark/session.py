@@ -49,9 +49,11 @@ def prepared(spec: TaskSpec) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
     end_session()  # one that the process had before has other properties
     os.environ.update(variables)
+    _in_use.append(master)
     try:
         yield
     finally:
+        _in_use.pop()
         try:
             end_session()
         finally:
@@ -73,7 +75,7 @@ def session() -> SparkSession:
     if running is not None:
         return running
     context = alula.ctx()
-    if not os.environ.get("PYSPARK_SUBMIT_ARGS"):
+    if not _in_use:
         stack = _process if context is None else context.until_end
         spec = (
             TaskSpec(id=EntityId("task", "alula"), interface=Interface()) if context is None else context.attempt.task
@@ -81,7 +83,7 @@ def session() -> SparkSession:
         stack.enter_context(prepared(spec))
     with _own_signals():
         started = SparkSession.builder.getOrCreate()
-    master = started.sparkContext.master
+    master = str(started.sparkContext.master)
     if not is_here(master) and context is not None and context.code_bundle is not None:
         with tempfile.TemporaryDirectory() as folder:
             for number, entry in enumerate(context.code_bundle.search_path):
@@ -90,6 +92,9 @@ def session() -> SparkSession:
                     started.sparkContext.addPyFile(archive)
     return started
 
+
+_in_use: list[str] = []
+"""The masters of the blocks of `prepared` that this process is in."""
 
 _process = contextlib.ExitStack()
 """What sessions outside of attempts need; it lasts as long as the process."""

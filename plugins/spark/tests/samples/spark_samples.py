@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
 import polars as pl
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.feature import StringIndexer
 from pyspark.sql import DataFrame, SparkSession
 
 import alula
-from alula import NonRecoverableError
 from alula_spark import Spark
 
 SMALL = {"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"}
@@ -25,81 +23,19 @@ def double(x: int) -> int:
     return 2 * x
 
 
-# --- the kinds of the conformance suite; none of them asks for a session ---
-
-
-@alula.task(task_config=Spark())
-def add(a: int, b: int) -> int:
-    return a + b
-
-
-@alula.task(task_config=Spark())
-def echo(value: str) -> str:
-    return value
-
-
-@alula.task(task_config=Spark())
-def fail(message: str) -> str:
-    raise ValueError(message)
-
-
-@alula.task(task_config=Spark())
-def give_up(message: str) -> str:
-    raise NonRecoverableError(message)
-
-
-@alula.task(task_config=Spark())
-def leave(code: int) -> str:
-    sys.exit(code)
-
-
-@alula.task(task_config=Spark())
-def die() -> str:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return ""
-
-
-@alula.task(task_config=Spark())
-def sleep(seconds: float) -> str:
-    time.sleep(seconds)
-    return "slept"
-
-
-@alula.task(task_config=Spark())
-def append(path: str, text: str) -> str:
-    with open(path, "a") as file:
-        file.write(text)
-    return text
-
-
-@alula.task(task_config=Spark())
-def print_text(text: str) -> str:
-    print(text)
-    return text
-
-
-@alula.task(task_config=Spark())
-def environment(name: str) -> str:
-    return os.environ.get(name, "")
-
-
 # --- sessions ---
 
 
 @alula.task(task_config=Spark(spark_conf={**SMALL, "spark.alula.test": "1"}, hadoop_conf={"alula.test": "2"}))
-def properties(names: list[str]) -> dict[str, str]:
+async def properties(names: list[str]) -> dict[str, str]:
     own = alula.ctx().spark_session
     assert SparkSession.builder.getOrCreate() is own
     assert alula.ctx().data["spark_session"] is own
     found = {name: own.conf.get(name, "") for name in names}
     context = own.sparkContext
-    return {**found, "master": context.master, "doubled": str(context.parallelize(range(4)).map(double).sum())}
-
-
-@alula.task(task_config=Spark(spark_conf=SMALL))
-async def async_total(count: int) -> int:
-    total = alula.ctx().spark_session.range(count).groupBy().sum("id").first()[0]
-    return int(await plus_one(number=total))
+    doubled = context.parallelize(range(4)).map(double).sum()
+    more = await plus_one(number=own.range(4).groupBy().sum("id").first()[0])
+    return {**found, "master": context.master, "doubled": str(doubled), "one more": str(more)}
 
 
 @alula.task
@@ -115,13 +51,16 @@ def fails_on_an_executor(value: int) -> int:
     return int(alula.ctx().spark_session.sparkContext.parallelize([value], 1).map(broken).sum())
 
 
-def _wait(folder: str) -> int:
+@alula.task(task_config=Spark(spark_conf=SMALL))
+def waits(folder: str) -> int:
+    """Tell the processes of the job, and wait on executors until there is a file ``go``."""
     context = alula.ctx().spark_session.sparkContext
-    Path(folder, "java").write_text(str(context._gateway.proc.pid))
+    for name, pid in (("driver", os.getpid()), ("java", context._gateway.proc.pid)):
+        Path(folder, f"{name}-{pid}").touch()
 
     def slow(x: int) -> int:
         Path(folder, f"executor-{os.getpid()}").touch()
-        end = time.monotonic() + 100
+        end = time.monotonic() + 200
         while not Path(folder, "go").exists() and time.monotonic() < end:
             time.sleep(0.05)
         return x
@@ -129,24 +68,11 @@ def _wait(folder: str) -> int:
     return int(context.parallelize(range(2), 2).map(slow).sum())
 
 
-@alula.task(task_config=Spark(spark_conf=SMALL))
-def waits(folder: str) -> int:
-    return _wait(folder)
-
-
 # --- data frames ---
-
-
-@alula.task(task_config=Spark(spark_conf=SMALL))
-def people(partitions: int) -> DataFrame:
-    rows = [("Alice", 5, 1.5), ("Bob", 10, None), ("Carol", 15, 2.5)]
-    made = alula.ctx().spark_session.createDataFrame(rows, "name string, age int, `the score` double")
-    return made.repartition(partitions)
 
 
 @alula.task
 def ages(frame: pd.DataFrame) -> int:
-    assert str(frame["age"].dtype) == "int32"
     return int(frame["age"].sum())
 
 
@@ -155,17 +81,24 @@ def frame_of_polars(count: int) -> pl.DataFrame:
     return pl.DataFrame({"name": ["n"] * count, "age": list(range(count)), "the score": [0.5] * count})
 
 
-@alula.task(task_config=Spark(spark_conf=SMALL))
-def subset(frame: Annotated[DataFrame, alula.kwtypes(age=int)]) -> tuple[list[str], int]:
-    return frame.columns, int(frame.groupBy().sum("age").first()[0])
-
-
 @alula.task
 def plain_count(frame: DataFrame) -> int:
     return frame.count()
 
 
 @alula.workflow
-def through_libraries() -> tuple[int, int]:
-    frame = people(partitions=2)
-    return ages(frame=frame), plain_count(frame=frame)
+def through_libraries() -> int:
+    return plain_count(frame=frame_of_polars(count=4))
+
+
+# --- clusters ---
+
+
+@alula.task(task_config=Spark(spark_conf=SMALL))
+def on_a_cluster(frame: DataFrame) -> tuple[str, list[int], DataFrame, PipelineModel]:
+    """Return the master, the processes that start those of executors, rows made on them, and a model."""
+    spark = alula.ctx().spark_session
+    parents = spark.sparkContext.parallelize(range(4), 2).map(lambda x: (double(x), os.getppid())).collect()
+    assert sorted(x for x, _ in parents) == [0, 2, 4, 6]
+    model = Pipeline(stages=[StringIndexer(inputCol="name", outputCol="index")]).fit(frame)
+    return spark.sparkContext.master, [pid for _, pid in parents], frame.repartition(2).orderBy("age"), model
