@@ -137,7 +137,7 @@ def test_images_and_pod_templates(run: Run) -> None:
         "True {'a': 1, 'b': 2} None",
         "True own True",
         "True True False",
-        "ArgumentError from_env takes the Python that is here: python_version cannot be given",
+        "ArgumentError python_version can not be used with `from_env`",
         "UnknownNameError unknown distribution 'no-such-distribution'",
         "ran",
         "True",
@@ -406,3 +406,52 @@ def test_optional_values_are_looked_at_when_they_are_there(run: Run) -> None:
     assert first == "3"
     assert second.startswith("input 'inner' of task ")
     assert second.endswith("take: expected Inner, found None")
+
+
+def test_builders_that_a_program_registers_build_its_images(run: Run) -> None:
+    out = run(
+        """
+        from flytekit import ImageSpec, task
+        from flytekit.constants import CopyFileDetection
+        from flytekit.image_spec.image_spec import ImageBuildEngine, ImageSpecBuilder
+        from flytekit.image_spec.noop_builder import NoOpBuilder
+
+        class Loud(ImageSpecBuilder):
+            def build_image(self, image_spec):
+                print("building", image_spec.name)
+                return f"registry.example/{image_spec.name}:built" if image_spec.name == "top" else None
+
+        ImageBuildEngine.register("loud", Loud(), priority=10)
+        base = ImageSpec(name="Base")
+        top = ImageSpec(name="top", base_image=base)
+        before = base.image_name()
+        ImageBuildEngine.build(top)
+        print(top.image_name(), base.image_name() == before, top.tag == top.id)
+
+        @task
+        def inside() -> None:
+            ImageBuildEngine.build(top)
+
+        inside()
+        try:
+            ImageBuildEngine.build(ImageSpec(builder="lod"))
+        except Exception as problem:
+            print(problem)
+        print(NoOpBuilder().build_image(ImageSpec(base_image="registry.example/here")))
+        try:
+            NoOpBuilder().build_image(top)
+        except ValueError as problem:
+            print("base_image must be a string" in str(problem))
+        source = ImageSpec(source_root=".")
+        print(source.source_copy_mode, len(source.description().layers))
+        print(len(ImageSpec(source_root=".", source_copy_mode=CopyFileDetection.NO_COPY).description().layers))
+        """
+    )
+    lines = out.splitlines()
+    assert lines[:4] == [
+        "building base",
+        "building top",
+        "registry.example/top:built True True",
+        "unknown image builder 'lod'",
+    ]
+    assert lines[-4:] == ["registry.example/here", "True", "CopyFileDetection.LOADED_MODULES 1", "0"]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from alula_kernel.errors import ArgumentError
 
 from ._state import call_site
 
@@ -20,6 +23,37 @@ if TYPE_CHECKING:
 
 _PROGRAM_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _Texts = str | Sequence[str] | None
+_LISTS_OF_STRINGS = {
+    "packages": "A file of requirements is given as requirements=.",
+    "conda_packages": "",
+    "conda_channels": "",
+    "apt_packages": "",
+    "pip_extra_index_url": "",
+    "entrypoint": "",
+    "commands": "",
+    "copy": "",
+    "runtime_packages": "",
+}
+"""Fields of an `ImageSpec`, with what to do instead of giving something else."""
+_REGISTRY = re.compile(r"(?i)[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._/-]+)?")
+"""A host with or without a port, and a path of repositories; a tag belongs to the image."""
+
+
+def _is_list_of_strings(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+
+
+def _is_list_of_pairs(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, tuple) and len(item) == 2 for item in value)
+
+
+def _is_dictionary(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _check(field: str, value: Any, fits: Callable[[Any], bool], wanted: str, hint: str = "") -> None:
+    if value is not None and not fits(value):
+        raise ArgumentError(f"{field} must be {wanted} or None, found {value!r}", hint=hint)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +90,9 @@ class ImageSpec:
         runtime_packages: Packages installed when it starts.
         builder_options: Options of what builds it.
         builder_config: Configuration of what builds it.
+
+    Raises:
+        ArgumentError: A value is not of the type that is said here, or the registry is no name of one.
     """
 
     name: str = "alula"
@@ -91,6 +128,16 @@ class ImageSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_beside", _callers_folder())
+        for field, hint in _LISTS_OF_STRINGS.items():
+            _check(field, getattr(self, field), _is_list_of_strings, "a list of strings", hint)
+        _check("pip_secret_mounts", self.pip_secret_mounts, _is_list_of_pairs, "a list of tuples of two strings")
+        _check("env", self.env, _is_dictionary, "a dictionary")
+        _check("builder_options", self.builder_options, _is_dictionary, "a dictionary")
+        if self.registry is not None and not _REGISTRY.fullmatch(self.registry):
+            raise ArgumentError(
+                f"Invalid container registry name {self.registry!r}",
+                hint="Give a host with its port if it has one, and a path: localhost:30000, registry.example/team.",
+            )
 
     def with_packages(self, packages: str | Sequence[str]) -> ImageSpec:
         """Add Python packages."""

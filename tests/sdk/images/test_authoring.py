@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -255,3 +256,25 @@ def test_the_spec_of_a_task_holds_the_description() -> None:
     assert decode_image(where.spec(current_app()).image) == image.description()
     assert where() == "fast"
     assert image.description().layers[-1] == EnvVars({"ALULA_T_MODE": "fast"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"packages": "requirements.txt"}, "packages must be a list of strings or None, found 'requirements.txt'"),
+        ({"apt_packages": [1]}, r"apt_packages must be a list of strings or None, found \[1\]"),
+        ({"pip_secret_mounts": ("from", "to")}, "pip_secret_mounts must be a list of tuples of two strings"),
+        ({"env": ["A=1"]}, r"env must be a dictionary or None, found \['A=1'\]"),
+        ({"builder_options": "fast"}, "builder_options must be a dictionary or None, found 'fast'"),
+        ({"registry": "registry.example/team:latest"}, "Invalid container registry name 'registry.example/team:latest'"),
+        ({"registry": "registry:port:50000"}, "Invalid container registry name"),
+    ],
+)
+def test_wrong_fields_are_refused_where_the_image_is_described(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ImageSpec(**fields)
+
+
+@pytest.mark.parametrize("registry", ["localhost:30000/team", "192.168.1.1:30000", "registry.example", "team"])
+def test_names_of_registries(registry: str) -> None:
+    assert ImageSpec(registry=registry).image_name().startswith(f"{registry}/alula:")

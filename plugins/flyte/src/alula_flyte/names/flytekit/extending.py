@@ -5,6 +5,8 @@ from __future__ import annotations
 from ...rows import Row, Table, missing, same
 from .shared import CORE, INTERNAL, LATER, adapter, core, internal
 
+BUILT_BY_PROGRAM = "builders build where the program calls ImageBuildEngine.build; runs here need no image"
+
 MODULES: dict[str, Table] = {
     "flytekit.extend": {
         **core(
@@ -114,26 +116,18 @@ MODULES: dict[str, Table] = {
     },
     "flytekit.image_spec": {
         "ImageSpec": CORE["ImageSpec"],
-        **{
-            name: missing(
-                "images are built by builders that plugins register",
-                "`alula image build` builds them.",
-                when_called=True,
-            )
-            for name in ("DefaultImageBuilder", "ImageBuildEngine", "NoOpBuilder")
-        },
+        "DefaultImageBuilder": missing(
+            "nothing here starts containers", "`alula image build` builds the environment.", when_called=True
+        ),
+        "ImageBuildEngine": adapter("images:ImageBuildEngine", BUILT_BY_PROGRAM),
+        "NoOpBuilder": adapter("images:NoOpBuilder", BUILT_BY_PROGRAM),
     },
     "flytekit.image_spec.image_spec": {
         "ImageSpec": CORE["ImageSpec"],
-        **{
-            name: missing(
-                "images are built by builders that plugins register",
-                "`alula image build` builds them.",
-                when_called=True,
-            )
-            for name in ("ImageBuildEngine", "ImageSpecBuilder")
-        },
+        "ImageBuildEngine": adapter("images:ImageBuildEngine", BUILT_BY_PROGRAM),
+        "ImageSpecBuilder": adapter("images:ImageSpecBuilder", BUILT_BY_PROGRAM),
     },
+    "flytekit.image_spec.noop_builder": {"NoOpBuilder": adapter("images:NoOpBuilder", BUILT_BY_PROGRAM)},
     "flytekit.sensor": {
         "BaseSensor": adapter("sensors:BaseSensor", "looks every second, in the process of the attempt"),
         "FileSensor": adapter("sensors:FileSensor", "looks every second, in the process of the attempt"),
