@@ -266,7 +266,10 @@ def test_the_spec_of_a_task_holds_the_description() -> None:
         ({"pip_secret_mounts": ("from", "to")}, "pip_secret_mounts must be a list of tuples of two strings"),
         ({"env": ["A=1"]}, r"env must be a dictionary or None, found \['A=1'\]"),
         ({"builder_options": "fast"}, "builder_options must be a dictionary or None, found 'fast'"),
-        ({"registry": "registry.example/team:latest"}, "Invalid container registry name 'registry.example/team:latest'"),
+        (
+            {"registry": "registry.example/team:latest"},
+            "Invalid container registry name 'registry.example/team:latest'",
+        ),
         ({"registry": "registry:port:50000"}, "Invalid container registry name"),
     ],
 )
