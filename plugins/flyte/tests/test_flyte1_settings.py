@@ -205,3 +205,52 @@ def test_workflows_are_mocked(run: Run) -> None:
         print(flow(name="you"))
     """)
     assert out.splitlines() == ["hi", "nothing", "hello you"]
+
+
+def test_settings_that_cannot_be_are_refused(run: Run) -> None:
+    out = run("""
+        from typing import List, Optional
+        from flytekit import Cache, LaunchPlan, dynamic, map_task, task, workflow
+        from flytekit.core.array_node import array_node
+
+        @task
+        def half(x: int) -> int:
+            if x % 2:
+                raise ValueError(x)
+            return x // 2
+
+        @dynamic(node_dependency_hints=[half])
+        def hinted(x: int) -> int:
+            return half(x=x)
+
+        @workflow
+        def one(x: int) -> int:
+            return half(x=x)
+
+        def refused(make):
+            try:
+                make()
+            except ValueError as problem:
+                print(str(problem).splitlines()[0])
+
+        refused(lambda: task(node_dependency_hints=[half])(half.task_function))
+        refused(lambda: task(cache=True)(half.task_function))
+        refused(lambda: map_task(hinted))
+        refused(lambda: map_task(one))
+        print(task(cache=Cache(version="1"))(half.task_function)(x=2), hinted(x=4))
+
+        @workflow
+        def plans() -> List[Optional[int]]:
+            plan = LaunchPlan.get_or_create(one)
+            return array_node(plan, min_successes=2, min_success_ratio=None)(x=[1, 2, 4])
+
+        print(plans())
+    """)
+    assert out.splitlines() == [
+        "node_dependency_hints should only be used on dynamic tasks",
+        "cache=True was given without cache_version",
+        "map_task takes tasks that call no others, found task program.hinted",
+        "map_task takes tasks that call no others, found workflow program.one",
+        "1 2",
+        "[None, 1, 2]",
+    ]

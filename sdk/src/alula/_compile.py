@@ -470,11 +470,9 @@ class Compilation:
             raise TypeMismatchError(
                 f"{what} expects {display(wanted)}, found a call that returns nothing", location=location
             )
-        if isinstance(wanted, UnionOf):
-            structured = [v for v in wanted.variants if isinstance(v, (ListOf, MapOf, TupleOf, Record))]
-            if len(structured) == 1:
-                wanted = structured[0]
         python_type = converter.python_type
+        if isinstance(wanted, UnionOf):
+            wanted, python_type = self._variant_for(value, wanted, python_type)
         if isinstance(value, (list, tuple)) and isinstance(wanted, (ListOf, TupleOf)):
             items = wanted.items if isinstance(wanted, TupleOf) else (wanted.item,) * len(value)
             if len(items) != len(value):
@@ -505,6 +503,19 @@ class Compilation:
             f"{what} expects {display(wanted)}, found {type(value).__qualname__} with promises in it", location=location
         )
 
+    def _variant_for(self, value: Any, wanted: UnionOf, python_type: Any) -> tuple[LiteralType, Any]:
+        """Return the variant of a union that a structure is, with its Python type; the union if several could be meant."""
+        import typing
+
+        kinds = (ListOf, TupleOf) if isinstance(value, (list, tuple)) else (MapOf, Record)
+        fitting = [variant for variant in wanted.variants if isinstance(variant, kinds)]
+        if len(fitting) != 1:
+            return wanted, python_type
+        for each in typing.get_args(python_type):
+            if self.app.registry.converter(each).literal_type == fitting[0]:
+                return fitting[0], each
+        return fitting[0], self.app.registry.python_type(fitting[0])
+
     def _inner(self, python_type: Any, index: int, wanted: LiteralType) -> Converter[Any]:
         """Return the converter of a part of a structure, from the Python type where it says, else from the literal type."""
         import typing
@@ -512,8 +523,6 @@ class Compilation:
         args = [a for a in typing.get_args(python_type) if a is not Ellipsis and a is not type(None)]
         if isinstance(wanted, ListOf) and args:
             inner = args[0]
-            if typing.get_origin(python_type) is typing.Union:
-                inner = (typing.get_args(args[0]) or (None,))[0]
         elif isinstance(wanted, TupleOf) and len(args) == len(wanted.items):
             inner = args[index]
         elif isinstance(wanted, MapOf) and len(args) == 2:

@@ -43,7 +43,17 @@ _OPTIONS = (
 
 
 class LaunchPlan(Entity):
-    """A workflow bound to inputs, a schedule and options. Made by `create` or `get_or_create`."""
+    """A workflow bound to inputs, a schedule and options. Made by `create` or `get_or_create`.
+
+    Attributes:
+        workflow: The workflow that it launches, or a reference to one.
+        default_inputs: Inputs that a launch may override.
+        fixed_inputs: Inputs that a launch may not give.
+        labels: Labels of its runs; as the options of the workflow say if it was given none. So are `annotations`.
+        annotations: Annotations of its runs.
+        notifications: What is told to whom when a run ends.
+        concurrency: How many of its runs may be under way.
+    """
 
     kind = "launch_plan"
 
@@ -57,6 +67,11 @@ class LaunchPlan(Entity):
         self._spec: tuple[App, LaunchPlanSpec] | None = None
         self.default_inputs: dict[str, Any] = dict(options.get("default_inputs") or {})
         self.fixed_inputs: dict[str, Any] = dict(options.get("fixed_inputs") or {})
+        inherited = getattr(workflow, "default_options", None)
+        self.labels: Any = options.get("labels") or getattr(inherited, "labels", None)
+        self.annotations: Any = options.get("annotations") or getattr(inherited, "annotations", None)
+        self.notifications: list[Any] = list(options.get("notifications") or ())
+        self.concurrency: Any = options.get("concurrency")
         self._check_inputs()
 
     @classmethod

@@ -15,6 +15,7 @@ from alula import (
     FixedRate,
     Labels,
     LaunchPlan,
+    Options,
     RawOutputDataConfig,
     current_app,
     current_context,
@@ -319,3 +320,18 @@ def test_a_launch_plan_of_a_reference_can_be_made_and_not_be_run_here() -> None:
         plan(y=2)
     with pytest.raises(errors.UsageError, match="a launch plan launches a workflow, found ReferenceEntity"):
         LaunchPlan.create("of-a-task", no_workflow)
+
+
+def test_what_a_launch_plan_was_given_can_be_read() -> None:
+    @workflow(default_options=Options(labels={"team": "a"}, annotations=Annotations({"on": "b"})))
+    def flow() -> None: ...
+
+    plan = LaunchPlan.get_or_create(flow)
+    assert (plan.labels, plan.annotations.values, plan.notifications, plan.concurrency) == (
+        {"team": "a"},
+        {"on": "b"},
+        [],
+        None,
+    )
+    other = LaunchPlan.create("other", flow, labels={"team": "c"}, concurrency=2)
+    assert (other.labels, other.annotations.values, other.concurrency) == ({"team": "c"}, {"on": "b"}, 2)

@@ -431,3 +431,44 @@ def test_a_workflow_may_return_one_of_a_union() -> None:
 
     assert first() == MOMENT
     assert whole() == "datetime"
+
+
+def test_structures_with_promises_are_bound_to_unions() -> None:
+    @task
+    def one() -> int:
+        return 1
+
+    @task
+    def either(x: list[dict[str, list[int]]] | dict[str, list[int]] | int) -> str:
+        return repr(x)
+
+    @task
+    def maybe(x: list[int] | None = None) -> str:
+        return repr(x)
+
+    @workflow
+    def flow() -> tuple[str, str, str, str]:
+        return (
+            either(x=[{"a": [42], "b": [one(), 2]}]),
+            either(x={"a": [one(), 2]}),
+            either(x=one()),
+            maybe(x=[one()]),
+        )
+
+    assert tuple(flow()) == ("[{'a': [42], 'b': [1, 2]}]", "{'a': [1, 2]}", "1", "[1]")
+
+
+def test_a_structure_that_could_be_several_variants_of_a_union_is_refused() -> None:
+    @task
+    def one() -> int:
+        return 1
+
+    @task
+    def either(x: list[int] | list[str]) -> None: ...
+
+    @workflow
+    def flow() -> None:
+        either(x=[one()])
+
+    with pytest.raises(errors.TypeMismatchError, match="found list with promises in it"):
+        flow()

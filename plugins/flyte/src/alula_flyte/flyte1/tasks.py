@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import alula
-from alula.errors import RecoverableError, UsageError
+from alula.errors import ArgumentError, RecoverableError, UsageError
 from alula_kernel.errors import UnknownNameError
 
 from .outputs import default_named_tuple
@@ -39,6 +39,7 @@ def task(
     Raises:
         UsageError: A setting is unknown or wrong, or a parameter has no annotation.
     """
+    _check(named)
     if resources is not None:
         if named.get("requests") is not None or named.get("limits") is not None:
             raise UsageError("resources cannot be given together with requests or limits")
@@ -61,6 +62,19 @@ def task(
         return made
 
     return named_outputs if _task_function is None else named_outputs(_task_function)
+
+
+def _check(named: dict[str, Any]) -> None:
+    if named.get("node_dependency_hints") is not None and named.get("execution_mode") != "dynamic":
+        raise ArgumentError(
+            "node_dependency_hints should only be used on dynamic tasks",
+            hint="What other tasks and workflows call is known without them: leave them out.",
+        )
+    if named.get("cache") is True and not named.get("cache_version"):
+        raise ArgumentError(
+            "cache=True was given without cache_version",
+            hint='Write cache_version="1.0", and another one whenever the result would change, or cache=Cache(version="1.0").',
+        )
 
 
 def _made_by_plugin(plugin: Callable[..., Any], function: Callable[..., Any], *, config: Any, **settings: Any) -> Any:

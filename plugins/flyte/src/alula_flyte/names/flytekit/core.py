@@ -76,7 +76,7 @@ MODULES: dict[str, Table] = {
         "FlyteAnnotation": adapter("annotations:FlyteAnnotation", "kept in the annotation, and not looked at")
     },
     "flytekit.core.array_node": {
-        "array_node": adapted("alula:map_task", "a map of a launch plan is a map like any other")
+        "array_node": adapter("maps:array_node", "a map of a launch plan is a map like any other", own="alula:map_task")
     },
     "flytekit.core.array_node_map_task": core("map_task", **internal("ArrayNodeMapTask", "ArrayNodeMapTaskResolver")),
     "flytekit.core.artifact": {
