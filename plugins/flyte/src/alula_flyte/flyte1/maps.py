@@ -54,7 +54,7 @@ def array_node(target: Any, *settings: Any, **named: Any) -> Any:
 
 
 def _check(target: Any) -> None:
-    mapped = target.func if isinstance(target, functools.partial) else target
+    mapped: Any = target.func if isinstance(target, functools.partial) else target
     kind = getattr(mapped, "kind", "")
     if kind == "workflow" or getattr(mapped, "dynamic", False) or isinstance(mapped, EagerTask):
         raise ArgumentError(
