@@ -254,3 +254,17 @@ def test_settings_that_cannot_be_are_refused(run: Run) -> None:
         "1 2",
         "[None, 1, 2]",
     ]
+
+
+def test_a_cache_version_may_wait_for_the_day_that_caching_is_switched_on(run: Run) -> None:
+    out = run("""
+        from flytekit import task
+
+        @task(cache_version="1")
+        def counted(x: int) -> int:
+            print("runs")
+            return x
+
+        print(counted(x=1) + counted(x=1))
+        """)
+    assert out == "runs\nruns\n2\n"

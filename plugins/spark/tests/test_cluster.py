@@ -73,17 +73,16 @@ def test_tasks_frames_and_models(cluster: Cluster, samples: ModuleType) -> None:
 
 
 def test_a_driver_that_is_killed_leaves_nothing(samples: ModuleType, tmp_path: Path) -> None:
-    running = Running(samples.waits.override(retries=1), folder=str(tmp_path))
+    running = Running(samples.waits, folder=str(tmp_path))
     until(lambda: told(tmp_path, "executor"))
-    (driver,) = told(tmp_path, "driver")
     first = told(tmp_path, "driver", "java", "executor")
+    (driver,) = told(tmp_path, "driver")
     os.kill(driver, signal.SIGKILL)
     until(lambda: all(map(gone, first)))
     (tmp_path / "go").touch()
-    run = running.run()
-    assert run.outputs()[0] == 1
+    assert running.run().outputs()[0] == 1, "Alula tries again what a lost process did"
+    assert len(told(tmp_path, "driver")) == 2
     until(lambda: all(map(gone, told(tmp_path, "driver", "java", "executor"))))
-    assert len(told(tmp_path, "driver")) == 2, "the job was tried again"
 
 
 def test_a_job_survives_its_executor_and_its_only_worker(cluster: Cluster, samples: ModuleType, tmp_path: Path) -> None:

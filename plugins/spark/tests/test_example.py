@@ -1,4 +1,4 @@
-"""The example and the program of the README run as they stand."""
+"""The example, the program of the README and those of the documentation run as they stand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import alula
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 FOLDER = Path(__file__).parents[1]
 
@@ -41,20 +48,38 @@ def without_java(folder: Path) -> str:
     return str(folder)
 
 
-def test_the_example() -> None:
-    outputs = run("words.py", "words", "--number", "3", cwd=FOLDER / "examples")["outputs"]
-    assert list(outputs.values()) == [["be", "to", "is"]]
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def test_the_program_of_the_readme_on_two_kinds_of_java(tmp_path: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
-    (tmp_path / "report.py").write_text(program)
-    first = run("report.py", "report", "--count", "30", cwd=tmp_path)
+def test_the_example_on_two_kinds_of_java(tmp_path: Path) -> None:
+    folder = FOLDER / "examples"
+    arguments = ("report.py", "report", "--count", "30")
+    first = run(*arguments, cwd=folder)
     # No Java but that of the package index, whose hash sets have another order.
-    second = run(
-        "report.py", "report", "--count", "30", cwd=tmp_path, PATH=without_java(tmp_path / "tools"), JAVA_HOME=""
-    )
+    second = run(*arguments, cwd=folder, PATH=without_java(tmp_path / "tools"), JAVA_HOME="")
     for found in (first, second):
         assert list(found["outputs"].values()) == [2]
     caches = [[action["cache"] for action in found["actions"] if action["name"] == "best"] for found in (first, second)]
     assert caches == [["populated"], ["hit"]]
+
+
+def test_the_program_of_the_readme_is_the_example() -> None:
+    _, _, program = (FOLDER / "examples" / "report.py").read_text().partition("\n\n")
+    assert blocks(FOLDER / "README.md") == [program]
+
+
+def test_the_examples_of_the_documentation(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = FOLDER.parents[1] / "docs" / "how-to" / "run-spark-jobs.md"
+    (tmp_path / "page.py").write_text("\n".join(blocks(page)))
+    monkeypatch.syspath_prepend(tmp_path)
+    import page as found  # type: ignore[import-not-found]
+
+    names = spark.createDataFrame([("b",), ("a",), ("b",)], "word string")
+    model = found.train.task_function(names)
+    assert found.labels(model=model) == ["b", "a"]
+    hashed = [found.rows_in_any_order(spark.range(9).repartition(count)) for count in (1, 4)]
+    assert hashed[0] == hashed[1] != found.rows_in_any_order(spark.range(8))
+    assert found.shuffled.spec(alula.current_app()).type == "spark"

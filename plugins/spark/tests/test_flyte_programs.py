@@ -6,23 +6,46 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alula
+from alula.errors import UsageError
+from alula_flyte.flyte1 import spark as first
+from alula_flyte.flyte2 import spark as second
+from alula_spark.masters import on_this_machine, properties_of
 
 _FLYTE_1 = """
 import flytekit
-from flytekit import task, workflow
-from flytekitplugins.spark import Spark
+import pandas as pd
+from flytekit import Resources, StructuredDataset, kwtypes, task, workflow
+from flytekitplugins.spark import Spark, new_spark_session
+from flytekitplugins.spark.sd_transformers import ParquetToSparkDecodingHandler
+from typing_extensions import Annotated
 
-def square(x):
-    return x * x
+columns = kwtypes(n=int)
 
-@task(task_config=Spark(spark_conf={"spark.default.parallelism": "2"}))
-def squares(count: int) -> int:
+@task(
+    task_config=Spark(spark_conf={"spark.default.parallelism": "2"}),
+    requests=Resources(cpu="640"),
+    cache_version="2",
+)
+def squares(count: int) -> Annotated[StructuredDataset, columns]:
     session = flytekit.current_context().spark_session
-    return session.sparkContext.parallelize(range(count)).map(square).sum()
+    assert session.sparkContext.defaultParallelism == 2
+    session = new_spark_session("own", {"spark.default.parallelism": "3"})
+    assert session.sparkContext.defaultParallelism == 3
+    assert session.sparkContext.appName == "FlyteSpark: own"
+    return StructuredDataset(dataframe=session.range(count).selectExpr("id * id AS n"))
+
+@task
+def total(frame: Annotated[StructuredDataset, columns]) -> int:
+    return int(frame.open(pd.DataFrame).all()["n"].sum())
 
 @workflow
 def flow(count: int = 4) -> int:
-    return squares(count=count)
+    return total(frame=squares(count=count))
 
 if __name__ == "__main__":
     print("sum", flow())
@@ -30,10 +53,19 @@ if __name__ == "__main__":
 
 _FLYTE_2 = """
 import flyte
+from flyte._context import internal_ctx
 from flyteplugins.spark import Spark
 
 plain = flyte.TaskEnvironment(name="plain")
-spark = flyte.TaskEnvironment(name="spark", plugin_config=Spark(spark_conf={"spark.app.name": "own"}), depends_on=[plain])
+image = flyte.Image.from_base("apache/spark-py:v3.4.0").clone(name="spark", python_version=(3, 9))
+conf = {"spark.app.name": "own", "spark.jars": "https://repository.invalid/connector.jar"}
+spark = flyte.TaskEnvironment(
+    name="spark",
+    plugin_config=Spark(spark_conf=conf),
+    image=image,
+    resources=flyte.Resources(cpu=(640, 640)),
+    depends_on=[plain],
+)
 
 @plain.task
 async def add_one(x: int) -> int:
@@ -42,6 +74,7 @@ async def add_one(x: int) -> int:
 @spark.task
 async def total(count: int) -> int:
     session = flyte.ctx().data["spark_session"]
+    assert internal_ctx().data.task_context.data["spark_session"] is session
     assert session.sparkContext.appName == "own"
     return await add_one(session.range(count).count())
 
@@ -73,3 +106,40 @@ def test_flyte_1(tmp_path: Path) -> None:
 
 def test_flyte_2(tmp_path: Path) -> None:
     assert printed(tmp_path, _FLYTE_2).splitlines()[-1] == "sum 5"
+
+
+def work(x: int) -> int:
+    return x
+
+
+def spec(config: Any) -> Any:
+    task = alula.task(work, task_config=config, requests=alula.Resources(cpu="640"), container_image="apache/spark")
+    return task.spec(alula.current_app())
+
+
+def test_what_describes_a_cluster_counts_on_clusters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = {"spark.jars": "/here.jar,s3a://b/x.jar", "spark.files": "file:///a", "spark.jars.packages": "a:b:1"}
+    task = spec(second.Spark(spark_conf=conf))
+    here = on_this_machine(task)
+    assert (here.resources, here.image) == (None, "")
+    found = properties_of(here)
+    assert found["spark.master"] == "local[*]"
+    assert found["spark.files"] == "file:///a"
+    assert {"spark.jars", "spark.jars.packages"}.isdisjoint(found)
+    assert properties_of(on_this_machine(spec(first.Spark(spark_conf=conf))))["spark.jars.packages"] == "a:b:1"
+    monkeypatch.setenv("ALULA_SPARK_MASTER", "spark://far:7077")
+    assert on_this_machine(task) == task
+    assert properties_of(task)["spark.jars"] == conf["spark.jars"]
+
+
+@pytest.mark.parametrize("config", [first.Databricks, first.DatabricksV2, second.Databricks])
+def test_jobs_of_databricks_run_here(config: Any, caplog: pytest.LogCaptureFixture) -> None:
+    made = config(spark_conf={"spark.a": "1"}, databricks_conf={"run_name": "job"}, databricks_instance="x")
+    assert "Databricks is not asked" in caplog.text
+    assert properties_of(on_this_machine(spec(made)))["spark.a"] == "1"
+    assert config().spark_conf == {}
+
+
+def test_a_notebook_on_databricks_is_refused() -> None:
+    with pytest.raises(UsageError, match="the notebook /Users/me/x is on Databricks"):
+        first.DatabricksV2(notebook_path="/Users/me/x")

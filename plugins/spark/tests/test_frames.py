@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
@@ -144,6 +145,16 @@ def test_a_folder_of_parquet_files_is_read(spark: SparkSession, context: Convers
     folder = tmp_path / "odd [name] {x}"
     spark.range(5).repartition(2).write.parquet(f"file://{folder}")
     assert loaded(Dataset(folder.as_uri()), context).count() == 5
+
+
+def test_plain_tasks_share_the_session_of_the_process(spark: SparkSession, samples: ModuleType) -> None:
+    @alula.workflow
+    def flow() -> tuple[int, int]:
+        frame = samples.frame_of_polars(count=4)
+        return samples.plain_count(frame=frame), samples.plain_count(frame=frame)
+
+    assert tuple(flow()) == (4, 4)
+    assert spark.range(2).count() == 2, "it was there before them, and is after them"
 
 
 def trained(spark: SparkSession) -> PipelineModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -40,22 +41,19 @@ def gone(pid: int) -> bool:
     return ProcessId.of(pid).started == 0
 
 
-def test_properties_count_and_an_async_task_calls_another_one(samples: ModuleType) -> None:
+def test_properties_count_and_a_failure_on_an_executor_is_the_tasks(samples: ModuleType, tmp_path: Path) -> None:
     names = ["spark.alula.test", "spark.hadoop.alula.test", "spark.driver.bindAddress", "spark.driver.memory"]
     task = samples.properties.override(resources=alula.Resources(cpu=1, mem="1500Mi"))
-    assert asyncio.run(task.aio(names=names)) == {
+    run = asyncio.run(alula.run.aio(task, names=names, told=str(tmp_path / "told")))
+    assert json.loads((tmp_path / "told").read_text()) == {
         "spark.alula.test": "1",
         "spark.hadoop.alula.test": "2",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "900m",
         "master": "local[1]",
-        "doubled": "12",
-        "one more": "7",
+        "doubled": 12,
+        "one more": 7,
     }
-
-
-def test_a_failure_on_an_executor_is_the_tasks(samples: ModuleType) -> None:
-    run = alula.run(samples.fails_on_an_executor, value=7)
     assert run.error is not None
     assert "ValueError: this row is broken: 7" in run.error.message
     assert run.error.kind == "user"
@@ -102,5 +100,11 @@ def test_another_engine_finds_the_job_and_starts_nothing_twice(samples: ModuleTy
     until(lambda: all(map(gone, told(marks, "java", "executor"))))
 
 
-def test_a_plain_task_reads_another_librarys_frame_with_spark(samples: ModuleType) -> None:
-    assert samples.through_libraries() == 4
+def test_a_java_that_does_not_start_is_told_with_what_spark_fetches(
+    samples: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALULA_SPARK_CONF", "spark.jars=file:///no/such.jar spark.driver.memory=1k")
+    run = alula.run(samples.properties, names=[], told="")
+    assert run.error is not None
+    assert "Java ended before Spark was up" in run.error.message
+    assert 'ALULA_SPARK_CONF="spark.jars=" does without' in run.error.message

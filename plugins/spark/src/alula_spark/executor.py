@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from alula_kernel.builtin.process import ProcessExecutor
 from alula_kernel.contracts import Attempt, Controller, ExecutorContext, Handle, Outcome, TaskExecutor
 from alula_kernel.errors import MissingDependencyError, UsageError
 from alula_kernel.specs import TaskSpec
 
 from .java import java_environment
-from .masters import properties_of
+from .masters import on_this_machine
 
 
 class SparkExecutor(TaskExecutor):
@@ -48,12 +50,12 @@ class SparkExecutor(TaskExecutor):
                 hint="Install it: pip install pyspark",
             )
         java_environment()
-        properties_of(task)
-        self._processes.validate(task)
+        self._processes.validate(on_this_machine(task))
 
     async def submit(self, attempt: Attempt, controller: Controller) -> Handle:
         self.validate(attempt.task)
-        return await self._processes.submit(attempt, controller)
+        task = on_this_machine(attempt.task)
+        return await self._processes.submit(msgspec.structs.replace(attempt, task=task), controller)
 
     async def wait(self, handle: Handle) -> Outcome:
         return await self._processes.wait(handle)

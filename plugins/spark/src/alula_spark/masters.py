@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from alula_kernel.errors import UsageError
 from alula_kernel.quantities import parse_quantity
 from alula_kernel.specs import TaskSpec
@@ -30,18 +32,34 @@ def properties_of(task: TaskSpec) -> dict[str, str]:
     Raises:
         UsageError: The master is of a form that is not supported, or a variable cannot be read.
     """
-    found = {"spark.app.name": task.id.name, **_memory(task), **task.custom.get("properties", {}), **_own()}
-    master = found.get("spark.master") or os.environ.get(VARIABLE, "") or _local(task)
+    declared = {**task.custom.get("properties", {}), **_own()}
+    master = declared.get("spark.master") or os.environ.get(VARIABLE, "") or _local(task)
     if not _LOCAL.fullmatch(master) and not _STANDALONE.fullmatch(master):
         raise UsageError(
             f"task {task.id.name} runs on Spark, and its master is {master!r}",
             hint=f"Use local[*] or spark://host:7077, in {VARIABLE} or as spark.master in spark_conf.",
         )
-    found["spark.master"] = master
+    if not is_local(master):
+        declared = {**task.custom.get("cluster_properties", {}), **declared}
+    found = {"spark.app.name": task.id.name, **_memory(task), **declared, "spark.master": master}
     if is_here(master):
         # Spark would listen on the machine's address in the network.
         found = {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK, **found}
     return {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", **found}
+
+
+def on_this_machine(task: TaskSpec) -> TaskSpec:
+    """Return a task as its driver runs on this machine.
+
+    Where `TaskSpec.custom` says so with ``cluster_resources``, its resources and its image are those of a cluster, and
+    nothing is made of them where all of the job is here. ``cluster_properties`` are left out there too.
+
+    Raises:
+        UsageError: As `properties_of`.
+    """
+    if not is_local(properties_of(task)["spark.master"]) or not task.custom.get("cluster_resources"):
+        return task
+    return msgspec.structs.replace(task, resources=None, image="")
 
 
 def is_local(master: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -14,10 +15,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import alula
+from alula_kernel.errors import UsageError
 from alula_kernel.specs import EntityId, Interface, TaskSpec
 
 from .java import java_environment
-from .masters import is_here, is_local, properties_of, submit_arguments
+from .masters import CONF_VARIABLE, is_here, is_local, properties_of, submit_arguments
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,22 +69,22 @@ def prepared(spec: TaskSpec) -> Iterator[None]:
 def session() -> SparkSession:
     """Return the session of this attempt, or of this process outside of attempts; it is started if there is none.
 
-    A task without a `Spark` config that handles data frames of Spark gets one too, which ends with the attempt.
+    A task without a `Spark` config that handles data frames of Spark gets one too. Those that run in one process at the
+    same time share it, and it ends with the last of them.
+
+    Raises:
+        UsageError: Java ended at once; the message says what may be the reason.
     """
     from pyspark.sql import SparkSession
 
+    context = alula.ctx()
+    if _users or not _in_use:
+        _join(context)
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
-    context = alula.ctx()
-    if not _in_use:
-        stack = _process if context is None else context.until_end
-        spec = (
-            TaskSpec(id=EntityId("task", "alula"), interface=Interface()) if context is None else context.attempt.task
-        )
-        stack.enter_context(prepared(spec))
     with _own_signals():
-        started = SparkSession.builder.getOrCreate()
+        started = _started()
     master = str(started.sparkContext.master)
     if not is_here(master) and context is not None and context.code_bundle is not None:
         with tempfile.TemporaryDirectory() as folder:
@@ -93,11 +95,64 @@ def session() -> SparkSession:
     return started
 
 
+def _started() -> SparkSession:
+    """Start Spark, or return its session if it runs.
+
+    Raises:
+        UsageError: Java ended at once.
+    """
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    try:
+        return SparkSession.builder.getOrCreate()
+    except PySparkRuntimeError as problem:
+        if "JAVA_GATEWAY_EXITED" not in str(problem):
+            raise
+        fetched = [name for name in _FETCHED if f"{name}=" in os.environ["PYSPARK_SUBMIT_ARGS"]]
+        without = f'{CONF_VARIABLE}="{" ".join(f"{name}=" for name in fetched)}"'
+        raise UsageError(
+            "Java ended before Spark was up; the log of the attempt has what it said",
+            hint=f"It first fetches what {' and '.join(fetched)} name; {without} does without."
+            if fetched
+            else "Spark's properties and JAVA_HOME decide how it starts.",
+        ) from problem
+
+
+_FETCHED = ("spark.archives", "spark.files", "spark.jars", "spark.jars.packages", "spark.submit.pyFiles")
+"""Properties that name what Spark fetches before it starts."""
+
 _in_use: list[str] = []
 """The masters of the blocks of `prepared` that this process is in."""
 
-_process = contextlib.ExitStack()
-"""What sessions outside of attempts need; it lasts as long as the process."""
+_users: set[str] = set()
+"""Attempts of tasks without a `Spark` config that share the session of this process; "" is code outside of attempts."""
+
+_shared = contextlib.ExitStack()
+_lock = threading.Lock()
+
+
+def _join(context: Any) -> None:
+    """Have what a session needs until the last of its users has ended; outside of attempts, as long as the process lasts."""
+    name = "" if context is None else context.attempt.id
+    with _lock:
+        if name in _users:
+            return
+        if not _users:
+            outside = TaskSpec(id=EntityId("task", "alula"), interface=Interface())
+            _shared.enter_context(prepared(outside if context is None else context.attempt.task))
+        _users.add(name)
+    if context is None:
+        atexit.register(_leave, name)
+    else:
+        context.until_end.callback(_leave, name)
+
+
+def _leave(name: str) -> None:
+    with _lock:
+        _users.discard(name)
+        if not _users:
+            _shared.close()
 
 
 def offer_session(context: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -27,28 +28,29 @@ def double(x: int) -> int:
 
 
 @alula.task(task_config=Spark(spark_conf={**SMALL, "spark.alula.test": "1"}, hadoop_conf={"alula.test": "2"}))
-async def properties(names: list[str]) -> dict[str, str]:
+async def properties(names: list[str], told: str) -> int:
+    """Tell the properties of the session and what it computes, and then fail on an executor."""
     own = alula.ctx().spark_session
     assert SparkSession.builder.getOrCreate() is own
     assert alula.ctx().data["spark_session"] is own
-    found = {name: own.conf.get(name, "") for name in names}
     context = own.sparkContext
-    doubled = context.parallelize(range(4)).map(double).sum()
-    more = await plus_one(number=own.range(4).groupBy().sum("id").first()[0])
-    return {**found, "master": context.master, "doubled": str(doubled), "one more": str(more)}
+    found = {
+        **{name: own.conf.get(name, "") for name in names},
+        "master": context.master,
+        "doubled": context.parallelize(range(4)).map(double).sum(),
+        "one more": await plus_one(number=own.range(4).groupBy().sum("id").first()[0]),
+    }
+    Path(told).write_text(json.dumps(found))
+
+    def broken(x: int) -> int:
+        raise ValueError(f"this row is broken: {x}")
+
+    return int(context.parallelize([7], 1).map(broken).sum())
 
 
 @alula.task
 async def plus_one(number: int) -> int:
     return number + 1
-
-
-@alula.task(task_config=Spark(spark_conf=SMALL))
-def fails_on_an_executor(value: int) -> int:
-    def broken(x: int) -> int:
-        raise ValueError(f"this row is broken: {x}")
-
-    return int(alula.ctx().spark_session.sparkContext.parallelize([value], 1).map(broken).sum())
 
 
 @alula.task(task_config=Spark(spark_conf=SMALL))
@@ -84,11 +86,6 @@ def frame_of_polars(count: int) -> pl.DataFrame:
 @alula.task
 def plain_count(frame: DataFrame) -> int:
     return frame.count()
-
-
-@alula.workflow
-def through_libraries() -> int:
-    return plain_count(frame=frame_of_polars(count=4))
 
 
 # --- clusters ---

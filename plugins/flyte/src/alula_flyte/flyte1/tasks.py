@@ -47,6 +47,8 @@ def task(
         named.update(requests=apart.requests, limits=apart.limits)
     needs = ResourceSpec(named.get("requests") or Resources(), named.get("limits") or Resources())
     named.setdefault("retry_on", (RecoverableError,))
+    if not settings and not named.get("cache"):
+        named.pop("cache_version", None)  # Flyte takes a version for the day on which caching is switched on
     made_by = TaskPlugins.find_pythontask_plugin(type(task_config)) if task_config is not None else None
     if made_by is not None:
         named["task_class"] = functools.partial(_made_by_plugin, made_by)

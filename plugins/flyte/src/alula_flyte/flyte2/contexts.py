@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 from typing import Any
 
 import alula
@@ -131,3 +132,8 @@ def ctx() -> TaskContext | None:
     """Return the context of the running task; None outside of one."""
     context = alula.ctx()
     return None if context is None else TaskContext(context)
+
+
+def internal_ctx() -> Any:
+    """Return what programs take from Flyte's own context: the one of the running task, as ``data.task_context``."""
+    return types.SimpleNamespace(data=types.SimpleNamespace(task_context=ctx()))

@@ -181,6 +181,11 @@ MODULES: dict[str, Table] = {
     "flyte._cache": {
         name: same(f"alula:{name}") for name in ("Cache", "CachePolicy", "FunctionBodyPolicy", "VersionParameters")
     },
+    "flyte._context": {
+        "internal_ctx": adapted(
+            "alula_flyte.flyte2.contexts:internal_ctx", "has the context of the running task alone"
+        ),
+    },
     "flyte._image": {
         "DIST_FOLDER": _kept("images:DIST_FOLDER"),
         "Image": adapted("alula_flyte.flyte2.images:Image", "as flyte.Image", own="alula:Image"),

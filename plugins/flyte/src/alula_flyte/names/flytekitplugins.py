@@ -47,13 +47,33 @@ MODULES: dict[str, Table] = {
         "HorovodJob": missing(_LATER, "Run horovodrun in a ShellTask, or use MPIJob.", when_called=True),
     },
     "flytekitplugins.spark": {
-        "Spark": same("alula_spark:Spark"),
+        "Spark": adapted(
+            "alula_flyte.flyte1.spark:Spark",
+            "on this machine the job has all of it, and the Python that is there",
+            own="alula_spark:Spark",
+        ),
         "new_spark_session": adapted(
             "alula_flyte.flyte1.spark:new_spark_session", "ends with the attempt that asked for it"
         ),
         **{
-            name: missing(_LATER, "Use Spark with spark.master, or a client of Databricks in a task.", when_called=True)
-            for name in ("Databricks", "DatabricksV2", "GenericSparkConf", "GenericSparkTask")
+            name: adapted(f"alula_flyte.flyte1.spark:{name}", "runs with Spark on this machine; notebooks are refused")
+            for name in ("Databricks", "DatabricksV2")
+        },
+        "DatabricksConnector": missing(_NO_CONNECTOR, when_called=True),
+        **{
+            name: missing(_LATER, "Run spark-submit in a ShellTask.", when_called=True)
+            for name in ("GenericSparkConf", "GenericSparkTask")
+        },
+        **{
+            name: missing("alula-spark handles Spark's data frames and models by itself", when_called=True)
+            for name in (
+                "ParquetToSparkDecodingHandler",
+                "PySparkPipelineModelTransformer",
+                "SparkDataFrameSchemaReader",
+                "SparkDataFrameSchemaWriter",
+                "SparkDataFrameTransformer",
+                "SparkToParquetEncodingHandler",
+            )
         },
     },
     "flytekitplugins.bigquery": {
@@ -109,7 +129,8 @@ MODULES["flytekitplugins.bigquery.connector"] = MODULES["flytekitplugins.bigquer
 MODULES["flytekitplugins.bigquery.task"] = MODULES["flytekitplugins.bigquery"]
 MODULES["flytekitplugins.papermill.task"] = MODULES["flytekitplugins.papermill"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
-MODULES["flytekitplugins.spark.task"] = MODULES["flytekitplugins.spark"]
+for _name in ("connector", "generic_task", "pyspark_transformers", "schema", "sd_transformers", "task"):
+    MODULES[f"flytekitplugins.spark.{_name}"] = MODULES["flytekitplugins.spark"]
 MODULES["flytekitplugins.deck.renderer"]["MarkdownRenderer"] = same("alula:MarkdownRenderer")
 MODULES["flytekitplugins.deck.renderer"]["SourceCodeRenderer"] = same("alula:SourceCodeRenderer")
 MODULES["flytekitplugins.deck.renderer"]["PythonDependencyRenderer"] = same("alula:PythonDependencyRenderer")

@@ -40,7 +40,12 @@ _DASK: Table = {
     name: adapted(f"alula_flyte.flyte2.dask:{name}", "the task makes its cluster on this machine, with Client()")
     for name in ("Dask", "Scheduler", "WorkerGroup")
 }
-_DATABRICKS = _config("Databricks")
+_DATABRICKS: Table = {
+    "Databricks": adapted("alula_flyte.flyte2.spark:Databricks", "runs with Spark on this machine"),
+    "DatabricksConnector": missing(
+        "jobs are submitted and watched by the engine, without a service in between", when_called=True
+    ),
+}
 _ECHO: Table = {
     "Echo": adapted(
         "alula_flyte.flyte2.leaf_tasks:Echo", "the task returns its inputs in its process", own="alula:Echo"
@@ -71,7 +76,17 @@ _OTEL_ROWS: Table = {
     "trace_id_for_run": adapted("alula_flyte.flyte2.telemetry:trace_id_for_run", "another id than Flyte's"),
 }
 _SNOWFLAKE = _config("Snowflake", "SnowflakeConfig", instead="Use the client of Snowflake in a task")
-_SPARK: Table = {"Spark": same("alula_spark:Spark")}
+_SPARK: Table = {
+    "Spark": adapted(
+        "alula_flyte.flyte2.spark:Spark",
+        "on this machine properties count too, but for those that fetch something from elsewhere",
+        own="alula_spark:Spark",
+    ),
+    **{
+        name: missing("alula-spark handles Spark's data frames by itself", when_called=True)
+        for name in ("ParquetToSparkDecoder", "SparkToParquetEncoder", "register_spark_df_transformers")
+    },
+}
 
 MODULES: dict[str, Table] = {
     "flyteplugins": {},
@@ -123,6 +138,7 @@ MODULES: dict[str, Table] = {
     "flyteplugins.snowflake": _SNOWFLAKE,
     "flyteplugins.snowflake.task": _SNOWFLAKE,
     "flyteplugins.spark": _SPARK,
+    "flyteplugins.spark.df_transformer": _SPARK,
     "flyteplugins.spark.task": _SPARK,
 }
 """The rows of each module. ``flyteplugins.lance`` and ``flyteplugins.polars`` have no names: importing them is enough."""
