@@ -48,6 +48,7 @@ BESIDE = {
     "bigquery": ["-e./plugins/flyte"],
     "flyte": ["-e./plugins/otel"],
     "papermill": ["-e./plugins/flyte"],
+    "ray": ["-e./plugins/flyte"],
     "spark": ["-e./plugins/flyte"],
 }
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]

@@ -50,3 +50,7 @@ class SecretProvider(ABC):
     @abstractmethod
     def place(self, request: SecretRequest) -> str:
         """Say where a secret is looked for, for a message to a person, as ``the variable ALULA_SECRET_TOKEN``."""
+
+    def file(self, request: SecretRequest) -> str:
+        """Return where tasks find a secret that they did not ask for as a file; empty, the default, for nowhere."""
+        return ""

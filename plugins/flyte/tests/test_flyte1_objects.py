@@ -455,3 +455,21 @@ def test_builders_that_a_program_registers_build_its_images(run: Run) -> None:
         "unknown image builder 'lod'",
     ]
     assert lines[-4:] == ["registry.example/here", "True", "CopyFileDetection.LOADED_MODULES 1", "0"]
+
+
+def test_files_of_secrets_have_the_path_that_flyte_gives_them(run: Run, tmp_path: Path) -> None:
+    out = run(
+        """
+        from flytekit import Secret, current_context, task
+        from flytekit.testing import SecretsManager
+
+        @task(secret_requests=[Secret(group="Db", key="Token", mount_requirement=Secret.MountType.ENV_VAR)])
+        def path() -> str:
+            return current_context().secrets.get_secrets_file("Db", "Token")
+
+        print(path() == SecretsManager().get_secrets_file("Db", "Token"), path())
+        """,
+        _FSEC_DB_TOKEN="abcdefgh",
+        FLYTE_SECRETS_DEFAULT_DIR=str(tmp_path / "secrets"),
+    )
+    assert out.splitlines() == [f"True {tmp_path / 'secrets'}/db/token"]

@@ -168,13 +168,19 @@ class Secrets:
         return variable_name("ALULA_SECRET", group, key)
 
     def get_secrets_file(self, group: str, key: str | None = None, group_version: str | None = None) -> str:
-        """Return the path of a secret that the task asked for as a file. The file goes when the attempt ends.
+        """Return the path of a secret that the task asked for as a file, which goes when the attempt ends.
+
+        Of another secret, it is the path that a provider says.
 
         Raises:
-            UsageError: The task did not ask for it as a file.
+            UsageError: The task did not ask for it as a file, and no provider has a path for it.
         """
         path = self._folder.joinpath(*filter(None, (group, key))) if self._folder is not None else None
         if path is None or not path.is_file():
+            request = SecretRequest(key or "", group, group_version or "")
+            for provider, _source in self._app.plugins.secret_providers():
+                if found := provider.file(request):
+                    return found
             shown = "/".join(filter(None, (group, key)))
             raise UsageError(
                 f"the secret {shown!r} is not there as a file",

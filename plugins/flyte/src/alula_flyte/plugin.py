@@ -25,6 +25,8 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
         return []
     from .discriminated import DiscriminatedTransformer
     from .lance_datasets import lance_transformer
+    from .modin_frames import modin_transformer
+    from .onnx_models import OnnxTransformer
     from .schemas_of_frames import SchemaTransformer
     from .unknown_types import UnknownTypeTransformer
 
@@ -34,6 +36,8 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
         DiscriminatedTransformer(),
         SchemaTransformer(),
         lance_transformer(),
+        modin_transformer(),
+        OnnxTransformer(),
         UnknownTypeTransformer(),
         *(one for engine in engines if engine is not None for one in engine.TypeEngine.registered()),
     ]

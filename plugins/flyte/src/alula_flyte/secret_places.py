@@ -32,6 +32,10 @@ class FlyteSecrets(SecretProvider):
         """Say where it is looked for."""
         return f"the environment variable {' or '.join(_variables(request))}, the file {_path(request)}"
 
+    def file(self, request: SecretRequest) -> str:
+        """Return the path that its file has, or would have."""
+        return _path(request)
+
 
 def _parts(request: SecretRequest) -> list[str]:
     return [part for part in (request.group, request.version, request.key) if part]

@@ -8,8 +8,61 @@ _LATER = "there is no plugin for it yet"
 _NO_CONNECTOR = "jobs are submitted and watched by the engine, without a service in between"
 _OWN_JOBS = "Install alula-bigquery where the engine runs."
 
+
+def _run_here(kind: str, **names: str) -> Table:
+    """Rows of configs of a service's jobs, whose functions run here as they are."""
+    return {
+        name: adapted(f"alula_flyte.flyte1.job_configs:{made}", f"its task runs on this machine, without {kind}")
+        for name, made in names.items()
+    }
+
+
+def _same_names(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+_TRAINING = _same_names("CleanPodPolicy", "RestartPolicy", "RunPolicy")
+_EDITORS = {
+    **{
+        name: adapted(f"alula_flyte.flyte1.interactive:{name}", "there is no editor on this machine's runs")
+        for name in (
+            *("CODE_TOGETHER_CONFIG", "CODE_TOGETHER_EXTENSION", "COPILOT_CONFIG", "COPILOT_EXTENSION"),
+            *("VIM_CONFIG", "VIM_EXTENSION", "VscodeConfig"),
+        )
+    },
+    **{
+        name: adapted("alula_flyte.flyte1.interactive:as_it_is", "the task runs as it is, as in Flyte's local runs")
+        for name in ("jupyter", "vscode")
+    },
+}
+
 MODULES: dict[str, Table] = {
     "flytekitplugins": {},
+    "flytekitplugins.awsbatch": _run_here("AWS Batch", **_same_names("AWSBatchConfig")),
+    "flytekitplugins.dask": _run_here(
+        "a cluster of its own", Dask="Dask", Scheduler="DaskScheduler", WorkerGroup="DaskWorkerGroup"
+    ),
+    "flytekitplugins.flyteinteractive": _EDITORS,
+    "flytekitplugins.kfpytorch": {
+        **_run_here("the other replicas", **_TRAINING, **_same_names("Master", "PyTorch", "Worker")),
+        "Elastic": missing(_LATER, "Start torchrun in a ShellTask.", when_called=True),
+    },
+    "flytekitplugins.kftensorflow": _run_here(
+        "the other replicas",
+        **_TRAINING,
+        **_same_names("TfJob", "Worker"),
+        **dict.fromkeys(("Chief", "Evaluator", "PS"), "Worker"),
+    ),
+    "flytekitplugins.memray": {
+        "memray_profiling": adapted("alula_flyte.flyte1.profiling:memray_profiling", "needs memray"),
+    },
+    "flytekitplugins.mmcloud": _run_here("Memory Machine Cloud", **_same_names("MMCloudConfig")),
+    "flytekitplugins.modin": {},
+    "flytekitplugins.onnxscikitlearn": {
+        name: adapted(f"alula_flyte.onnx_models:{name}", "needs skl2onnx")
+        for name in ("ScikitLearn2ONNX", "ScikitLearn2ONNXConfig")
+    },
+    "flytekitplugins.perian_job": _run_here("Perian", **_same_names("PerianConfig")),
     "flytekitplugins.duckdb": {
         "DuckDBQuery": adapted("alula_duckdb:DuckDBQuery", "MotherDuck's token comes from the environment"),
         "DuckDBProvider": same("alula_duckdb:DuckDBProvider"),
@@ -147,16 +200,13 @@ MISSING_MODULES: dict[str, Row] = {
                     "airflow",
                     "async_fsspec",
                     "athena",
-                    "awsbatch",
                     "awssagemaker_inference",
                     "comet_ml",
-                    "dask",
                     "dbt",
                     "dolt",
                 ),
                 *(
                     "envd",
-                    "flyteinteractive",
                     "geopandas",
                     "great_expectations",
                     "hive",
@@ -167,24 +217,17 @@ MISSING_MODULES: dict[str, Row] = {
                 *(
                     "inference",
                     "k8sdataservice",
-                    "kfpytorch",
-                    "kftensorflow",
                     "kubeflow",
                     "mlflow",
-                    "memray",
-                    "mmcloud",
-                    "modin",
                 ),
                 *(
                     "neptune",
                     "onnxpytorch",
-                    "onnxscikitlearn",
                     "onnxtensorflow",
                     "openai",
                     "optuna",
                 ),
                 *(
-                    "perian_job",
                     "pydantic",
                     "pytorch",
                     "slurm",
