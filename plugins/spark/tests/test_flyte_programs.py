@@ -32,11 +32,10 @@ columns = kwtypes(n=int)
     cache_version="2",
 )
 def squares(count: int) -> Annotated[StructuredDataset, columns]:
-    session = flytekit.current_context().spark_session
-    assert session.sparkContext.defaultParallelism == 2
     session = new_spark_session("own", {"spark.default.parallelism": "3"})
     assert session.sparkContext.defaultParallelism == 3
     assert session.sparkContext.appName == "FlyteSpark: own"
+    assert flytekit.current_context().spark_session is session
     return StructuredDataset(dataframe=session.range(count).selectExpr("id * id AS n"))
 
 @task

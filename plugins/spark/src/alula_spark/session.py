@@ -77,9 +77,8 @@ def session() -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
+    prepare()
     context = alula.ctx()
-    if _users or not _in_use:
-        _join(context)
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
@@ -93,6 +92,12 @@ def session() -> SparkSession:
                 if archive:
                     started.sparkContext.addPyFile(archive)
     return started
+
+
+def prepare() -> None:
+    """See to it that what a session needs is there until this attempt ends, or this process outside of attempts."""
+    if _users or not _in_use:
+        _join(alula.ctx())
 
 
 def _started() -> SparkSession:

@@ -10,7 +10,7 @@ import alula
 import alula_spark
 from alula.errors import UsageError
 from alula_spark.masters import submit_arguments
-from alula_spark.session import end_session, session
+from alula_spark.session import end_session, prepare, session
 
 
 @dataclasses.dataclass
@@ -85,7 +85,7 @@ def new_spark_session(name: str, conf: dict[str, str] | None = None) -> Any:
         name: Name of the application, after ``FlyteSpark: ``.
         conf: Properties of Spark; those of the task, which may be none, do not count any more.
     """
-    session()  # whatever it needs is there then, and goes when the attempt ends
+    prepare()
     end_session()
     loopback = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
     properties = {"spark.master": "local[*]", **loopback, **(conf or {}), "spark.app.name": f"FlyteSpark: {name}"}
