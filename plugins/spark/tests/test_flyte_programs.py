@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,9 @@ spark = flyte.TaskEnvironment(
     depends_on=[plain],
 )
 
+def double(x):
+    return 2 * x
+
 @plain.task
 async def add_one(x: int) -> int:
     return x + 1
@@ -75,20 +79,14 @@ async def total(count: int) -> int:
     session = flyte.ctx().data["spark_session"]
     assert internal_ctx().data.task_context.data["spark_session"] is session
     assert session.sparkContext.appName == "own"
-    return await add_one(session.range(count).count())
-
-if __name__ == "__main__":
-    flyte.init_from_config()
-    run = flyte.run(total, count=4)
-    run.wait()
-    print("sum", run.outputs()[0])
+    return await add_one(session.sparkContext.parallelize(range(count), 2).map(double).sum())
 """
 
 
-def printed(folder: Path, program: str) -> str:
+def printed(folder: Path, program: str, *command: str) -> str:
     (folder / "program.py").write_text(program)
     done = subprocess.run(
-        [sys.executable, "-m", "alula_flyte", "program.py"],
+        [sys.executable, "-m", *command],
         cwd=folder,
         env={**os.environ, "ALULA_HOME": str(folder / "home")},
         capture_output=True,
@@ -100,11 +98,12 @@ def printed(folder: Path, program: str) -> str:
 
 
 def test_flyte_1(tmp_path: Path) -> None:
-    assert printed(tmp_path, _FLYTE_1).splitlines()[-1] == "sum 14"
+    assert printed(tmp_path, _FLYTE_1, "alula_flyte", "program.py").splitlines()[-1] == "sum 14"
 
 
-def test_flyte_2(tmp_path: Path) -> None:
-    assert printed(tmp_path, _FLYTE_2).splitlines()[-1] == "sum 5"
+def test_flyte_2_as_a_module_that_executors_import(tmp_path: Path) -> None:
+    command = ("alula", "run", "--flyte", "--output", "json", "program.py", "total", "--count", "4")
+    assert list(json.loads(printed(tmp_path, _FLYTE_2, *command))["outputs"].values()) == [13]
 
 
 def work(x: int) -> int:

@@ -23,7 +23,9 @@ class Spark(alula_spark.Spark):
 
     def to_custom(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {**super().to_custom(), "cluster_resources": True}
+        found = super().to_custom()
+        workers = {"spark.python.daemon.module": "alula_flyte.flyte1.spark_workers"}
+        return {**found, "properties": {**workers, **found["properties"]}, "cluster_resources": True}
 
 
 @dataclasses.dataclass
