@@ -29,8 +29,8 @@ def named(module: str, name: str) -> Any:
 def plugin_of(module: str, row: Row) -> str:
     """Return the package of the plugin that a row needs, if that is tested in an environment of its own."""
     if row.status != "missing":
-        for plugin in ("papermill", "bigquery"):
-            if module.startswith(f"flyteplugins.{plugin}"):
+        for there, plugin in (("papermill",) * 2, ("bigquery",) * 2, ("spark",) * 2, ("databricks", "spark")):
+            if module.startswith(f"flyteplugins.{there}"):
                 return f"alula_{plugin}"
     return next((plugin for plugin in ("alula_ray", "alula_spark") if row.target.startswith(plugin)), "")
 

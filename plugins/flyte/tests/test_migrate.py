@@ -568,3 +568,49 @@ def test_a_migrated_program_gives_the_same_without_the_adapter(
 
 def _outputs(text: str) -> Any:
     return json.loads(text)["outputs"]
+
+
+def test_steps_of_images_that_say_nothing_are_taken_out() -> None:
+    source = textwrap.dedent(
+        """\
+        import flyte
+
+        image = (
+            flyte.Image.from_debian_base(python_version=(3, 12), install_flyte=False)
+            .with_pip_packages("a")
+            .with_code_bundle()
+            .with_apt_packages("b")
+        ).with_pixi_project("pixi.toml")
+        other = image.with_local_v2().clone(name="other", registry_secret="secret", addl_layer=None)
+        project = image.with_uv_project("pyproject.toml", project_install_mode="install_project")
+        """
+    )
+    found = rewrite(source.encode())
+    assert found.code.decode() == textwrap.dedent(
+        """\
+        import alula
+
+        image = (
+            alula.Image.from_debian_base(python_version=(3, 12))
+            .with_pip_packages("a")
+            .with_apt_packages("b")
+        )
+        other = image.clone(name="other")
+        project = image.with_uv_project("pyproject.toml")
+        """
+    )
+    assert [(note.line, note.text.split(" was taken out")[0]) for note in found.notes if "taken out" in note.text] == [
+        (4, "the argument install_flyte"),
+        (6, "the step with_code_bundle of an image"),
+        (8, "the step with_pixi_project of an image"),
+        (9, "the argument addl_layer"),
+        (9, "the argument registry_secret"),
+        (9, "the step with_local_v2 of an image"),
+        (10, "the argument project_install_mode"),
+    ]
+    assert rewrite(found.code).code == found.code
+
+
+def test_methods_of_these_names_stay_where_there_is_no_image() -> None:
+    source = b"import flyte\n\nflyte.init()\nx.with_code_bundle().clone(extendable=True)\n"
+    assert b"x.with_code_bundle().clone(extendable=True)" in rewrite(source).code

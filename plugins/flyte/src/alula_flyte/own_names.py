@@ -14,6 +14,12 @@ from .rows import Row
 NEEDLESS: dict[str, frozenset[str]] = {"alula:init": frozenset(), "alula:with_runcontext": frozenset({"mode"})}
 """Own functions that need nothing of what Flyte's are told, with what they take and programs of Flyte's mean otherwise."""
 
+IMAGE = "alula:Image"
+IMAGE_ARGUMENTS = frozenset(
+    {"addl_layer", "extendable", "flyte_version", "install_flyte", "project_install_mode", "registry_secret"}
+)
+"""Arguments with which programs make images of Flyte's, and of which Alula's have no use."""
+
 
 @cache
 def modules_of_alula() -> frozenset[str]:
@@ -118,7 +124,10 @@ def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:
     if attribute:
         name, written = f"{name}.{attribute}", f"{written}.{attribute}"
     accepted = accepted_arguments(f"{module}:{name}") if arguments and row.own not in NEEDLESS else None
-    return [] if accepted is None else [f"{written} takes no argument {one}" for one in sorted(arguments - accepted)]
+    if accepted is None:
+        return []
+    refused = arguments - accepted - (IMAGE_ARGUMENTS if row.own == IMAGE else frozenset())
+    return [f"{written} takes no argument {one}" for one in sorted(refused)]
 
 
 @cache

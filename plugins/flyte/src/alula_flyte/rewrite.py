@@ -14,6 +14,7 @@ from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvide
 
 from .arguments import needless_arguments, told, without
 from .bindings import Dotted, Statement, bindings_of
+from .image_steps import needless_settings, needless_steps, told_of_steps
 from .imports import WIDTH, Entry, entries_of, is_exploded, lines_of
 from .plan import Change, Note, Plan, Planner
 from .retries import retries_of, with_retry_on
@@ -88,11 +89,19 @@ def _rewritten(code: bytes, keep: set[str]) -> Rewritten:
     for statement, entry in retries.imports.items():
         plan.changes.setdefault(statement, Change(entries_of(statement))).new.append(entry)
     needless = needless_arguments(plan, positions)
-    module = wrapper.module.visit(_Transformer(wrapper, plan, retries.calls, needless))
+    steps, settings = needless_steps(plan, positions), needless_settings(plan, positions)
+    module = wrapper.module.visit(_Transformer(wrapper, plan, retries.calls, {**needless, **settings}, steps))
     return Rewritten(
         code=_encoded(module, code) if plan.changes else code,
         names=frozenset(plan.renamed),
-        notes=sorted({*plan.notes, *retries.notes, *told(needless, plan, positions)}),
+        notes=sorted(
+            {
+                *plan.notes,
+                *retries.notes,
+                *told(needless, plan, positions),
+                *told_of_steps(steps, settings, positions),
+            }
+        ),
         left=sorted({*plan.left, *retries.left, *(pickled_values(positions) if plan.changes else ())}),
     )
 
@@ -112,11 +121,13 @@ class _Transformer(cst.CSTTransformer):
         plan: Plan,
         retries: dict[cst.Call, str],
         needless: dict[cst.Call, list[cst.Arg]],
+        steps: set[cst.Call],
     ) -> None:
         super().__init__()
         self.plan = plan
         self.retries = retries
         self.needless = needless
+        self.steps = steps
         self.module = wrapper.module
         self.newline = wrapper.module.default_newline
         self.lines: dict[_Line, list[_Line]] = {}
@@ -188,6 +199,8 @@ class _Transformer(cst.CSTTransformer):
             return name.with_changes(lpar=original_node.lpar, rpar=original_node.rpar)
         if isinstance(original_node, cst.Call) and original_node in self.retries:
             return with_retry_on(cst.ensure_type(updated_node, cst.Call), self.retries[original_node])
+        if isinstance(original_node, cst.Call) and original_node in self.steps:
+            return cst.ensure_type(cst.ensure_type(updated_node, cst.Call).func, cst.Attribute).value
         if isinstance(original_node, cst.Call) and original_node in self.needless:
             return without(cst.ensure_type(updated_node, cst.Call), original_node, self.needless[original_node])
         return super().on_leave(original_node, updated_node)
