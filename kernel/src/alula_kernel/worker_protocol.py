@@ -206,12 +206,16 @@ def load_outcome(storage: Storage, output_prefix: str) -> Outcome | None:
     """
     uri = outcome_uri(output_prefix)
     try:
-        with storage.open(uri) as stream:
-            return msgspec.msgpack.decode(stream.read(), type=Outcome)
+        return _outcome_at(storage, uri)
     except StorageError:
-        if storage.exists(uri):
-            raise
-        return None
+        if not storage.exists(uri):
+            return None
+        return _outcome_at(storage, uri)  # it may have been written just after it was looked for
+
+
+def _outcome_at(storage: Storage, uri: str) -> Outcome:
+    with storage.open(uri) as stream:
+        return msgspec.msgpack.decode(stream.read(), type=Outcome)
 
 
 def _write(storage: Storage, uri: str, data: bytes) -> None:
