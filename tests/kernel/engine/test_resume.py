@@ -657,6 +657,101 @@ def test_the_graph_of_a_dynamic_task_is_kept(cluster: Cluster, in_loop: Any) -> 
     in_loop(scenario())
 
 
+# --- an engine that dies while it stops what it drives ---------------------------------------------------------------
+
+
+def held_leaf(cluster: Cluster) -> tuple[Any, asyncio.Event]:
+    """Make a remote task that returns its input plus one once the event is set; an input of -1 fails at once."""
+    free = asyncio.Event()
+
+    async def held(attempt: Attempt) -> int:
+        cluster.note(attempt)
+        value = cluster.world.to_plain(attempt.inputs["x"])
+        if value == -1:
+            raise ValueError("it broke")
+        await free.wait()
+        return value + 1  # type: ignore[no-any-return]
+
+    return cluster.world.remote_task(held, inputs=["x"]), free
+
+
+async def stop_and_die(cluster: Cluster, spec: Any, inputs: Any = None, waits: int = 1) -> None:
+    """Run until so many attempts are waited for and what failed is recorded, and stop the run, which the engine survives not."""
+    running = asyncio.ensure_future(cluster.run(spec, inputs))
+    while len(cluster.world.remote.called("wait")) < waits or "queued" in cluster.phases().values():
+        await asyncio.sleep(0.001)
+    running.cancel("enough")
+    await asyncio.wait([running])
+    assert cluster.store.dead
+
+
+def test_an_attempt_that_a_dead_engine_had_begun_to_stop_runs_again(cluster: Cluster, in_loop: Any) -> None:
+    """Its executor tells that it was cancelled, which nobody who lives has asked for."""
+    world = cluster.world
+
+    async def scenario() -> None:
+        leaf, free = held_leaf(cluster)
+        cancel = world.remote.cancel
+
+        async def dies(handle: Handle) -> None:
+            await cancel(handle)
+            cluster.store.dead = True
+
+        world.remote.cancel = dies
+        await stop_and_die(cluster, world.workflow(world.node("n0", leaf, x=1), outputs=world.ref("n0")))
+        assert cluster.phases() == {"a0": "running", "a0.n0": "running"}
+        free.set()
+        assert await cluster.resume() == {"o0": 2}
+        assert cluster.ran == ["a0.n0/1", "a0.n0/2"]
+        first, second = cluster.actions()["a0.n0"].attempts
+        assert (first.outcome, first.interrupted, second.outcome) == ("cancelled", True, "succeeded")
+
+    in_loop(scenario())
+
+
+def test_what_was_stopped_with_its_parent_goes_on_with_it(cluster: Cluster, in_loop: Any) -> None:
+    """The abort of a node is recorded, that of the workflow around it is not."""
+    world = cluster.world
+
+    async def scenario() -> None:
+        leaf, free = held_leaf(cluster)
+        inner = world.workflow(world.node("i0", leaf, x=1), outputs=world.ref("i0"))
+        cluster.kill_when("after aborted", "a0.n0.i0")
+        await stop_and_die(cluster, world.workflow(world.node("n0", inner), outputs=world.ref("n0")))
+        assert cluster.phases() == {"a0": "running", "a0.n0": "running", "a0.n0.i0": "aborted"}
+        free.set()
+        assert await cluster.resume() == {"o0": 2}
+        node = cluster.actions()["a0.n0.i0"]
+        assert (node.phase, node.message, [a.outcome for a in node.attempts]) == (
+            Phase.SUCCEEDED,
+            "",
+            ["cancelled", "succeeded"],
+        )
+
+    in_loop(scenario())
+
+
+def test_items_that_were_stopped_with_their_map_go_on_with_it(cluster: Cluster, in_loop: Any) -> None:
+    """One failed before, as the map allows: that is not why the others were stopped."""
+    world = cluster.world
+
+    async def scenario() -> None:
+        leaf, free = held_leaf(cluster)
+        target = world.map(leaf, min_success_ratio=0.6)
+        flow = world.workflow(world.node("n0", target, x=[-1, 5, 6]), outputs=world.ref("n0"))
+        cluster.kill_when("after aborted", "a0.n0[2]")
+        await stop_and_die(cluster, flow, waits=3)
+        free.set()
+        assert await cluster.resume() == {"o0": [None, 6, 7]}
+        assert Counter(entry.partition("/")[0] for entry in cluster.ran) == {
+            "a0.n0[0]": 1,
+            "a0.n0[1]": 2,
+            "a0.n0[2]": 2,
+        }
+
+    in_loop(scenario())
+
+
 # --- failures and leftovers ------------------------------------------------------------------------------------------
 
 

@@ -124,6 +124,49 @@ def test_calls_end_with_the_attempt(world: Any) -> None:
     assert set(controller.ended) == {"the attempt that called it has ended"}
 
 
+class Answered(NoCalls):
+    """Answers calls once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called = 0
+        self.may_answer = False
+
+    async def call(self, request: CallRequest) -> dict[str, Literal]:
+        import asyncio
+
+        self.called += 1
+        while not self.may_answer:
+            await asyncio.sleep(0.001)
+        return {"o0": Scalar(1)}
+
+
+def test_calls_that_wait_for_processors_end_with_the_attempt(make_world: Callable[..., Any], tmp_path: Path) -> None:
+    """The answer has come, the processors are another's, and then the process of the attempt is killed."""
+    import asyncio
+
+    world = make_world(Machine(cpus=1.0, memory_bytes=1 << 30))
+    controller = Answered()
+
+    def serving() -> list[Any]:
+        return [task for task in asyncio.all_tasks() if task.get_coro().__name__ == "_serve"]
+
+    async def scenario() -> None:
+        caller = await world.submit("family", {"first": 1}, controller)
+        await world.until(lambda: controller.called == 3)
+        other = await world.submit("wait_for", {"path": str(tmp_path / "end")})
+        await world.until(Path(f"{world.files(other)}.claim").is_symlink)
+        controller.may_answer = True
+        await world.until(lambda: len(serving()) == 1)  # the last of the three, which waits to come back
+        await world.executor.cancel(caller)
+        await world.executor.wait(caller)
+        await world.until(lambda: not serving())
+        world.write(tmp_path / "end", "")
+        await world.executor.wait(other)
+
+    world.run(scenario())
+
+
 def test_who_calls_after_its_engine_died_is_lost(world: Any, tmp_path: Path) -> None:
     """Another process submits and is killed; this one waits by the handle that it left."""
     engine, handle = world.engine_in_another_process("call_then_wait", {"path": str(tmp_path / "go")})

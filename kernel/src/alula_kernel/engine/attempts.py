@@ -176,8 +176,8 @@ class TaskRun:
                 outcome, original = await self._drive_graph(outcome)
                 if outcome.kind == SUCCEEDED:
                     return outcome.outputs
-            if left is not None and outcome.kind in SYSTEM_BUDGET:
-                # Whoever ended it, it may have been what ended the engine.
+            if left is not None and (outcome.kind in SYSTEM_BUDGET or outcome.kind == CANCELLED):
+                # Whoever ended it, it may have been what ended the engine; or that one had begun to stop it.
                 left.interrupted = True
                 self.execution.table.change_phase(self.action, Phase.RETRYING)
             else:

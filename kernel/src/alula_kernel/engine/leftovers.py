@@ -27,7 +27,8 @@ class Leftovers:
 
     Who drives their parent makes them again, under the same ids; what is in the store then takes the place of the new
     action. An action that has ended stays ended. One that has not goes on: as if it were queued, with the inputs and the
-    attempts that it had.
+    attempts that it had. So does one that was stopped together with its parent, if the parent has not ended: the engine
+    died while it stopped them, and if there is a reason to stop them again, who drives the parent will meet it again.
 
     Args:
         store: Where they are.
@@ -66,6 +67,8 @@ class Leftovers:
             found = self._store.find(self._run, wanted.id)
             if found is None:
                 return None
+            if found.parent and found.phase is Phase.ABORTED and found.error is None:
+                found.phase, found.message, found.ended_at = Phase.QUEUED, "", None
         if (found.kind, found.entity) != (wanted.kind, wanted.entity):
             raise UsageError(
                 f"the code has changed since the run {self._run!r} began: action {found.id} is the {found.kind} "
@@ -82,8 +85,6 @@ class Leftovers:
         """
         if action.phase is Phase.SUCCEEDED:
             return action.outputs
-        if action.phase is Phase.ABORTED and action.error is None:
-            action = self._cause(action)
         phase, error = action.phase, action.error
         if error is None:
             phase, error = Phase.ABORTED, aborted(action.message or f"it was {action.phase}").error
@@ -91,13 +92,6 @@ class Leftovers:
                 code=error.code, message=error.message, recoverable=False, action=action.id, name=action.name
             )
         raise CallFailedError(error) if phase is Phase.FAILED else EndedError(phase, error)
-
-    def _cause(self, action: Action) -> Action:
-        """Return the sibling whose failure was the reason to abort an action, or the action if there is none."""
-        for other in self._store.actions(self._run):
-            if other.parent == action.parent and other.phase in {Phase.FAILED, Phase.TIMED_OUT}:
-                return other
-        return action
 
     def attach(self, action_id: str) -> None:
         """Take note that somebody waits for the attempt of a claimed action that may still run."""

@@ -390,6 +390,8 @@ class Running:
         if not self.loop.is_closed():
             for call in list(self._calls.values()):
                 call.cancel("the attempt that called it has ended")
+            if self._returned is not None and not self._returned.done():
+                self._returned.set_result(None)  # nobody gives it processors any more
 
     def abandon(self) -> None:
         """Release what it holds, since its event loop is closed and nobody waits for it any more."""
