@@ -65,6 +65,28 @@ _SAMPLES: dict[str, tuple[str, str]] = {
         "import flyte\nimport flyte.durable\n\n\nasync def f():\n    await flyte.durable.sleep.aio(flyte.durable.time())\n",
         "import alula\n\n\nasync def f():\n    await alula.durable.sleep.aio(alula.durable.time())\n",
     ),
+    "arguments that are of no use, also where it is awaited": (
+        """\
+        import pathlib
+
+        import flyte
+
+
+        async def f():
+            flyte.init_from_config("config.yaml")
+            await flyte.init_from_config.aio(root_dir=pathlib.Path("."), project="p")
+        """,
+        """\
+        import pathlib
+
+        import alula
+
+
+        async def f():
+            alula.init()
+            await alula.init.aio(project="p")
+        """,
+    ),
     "modules below": (
         "import flyte\nimport flyte.io\n\nx: flyte.io.File\n",
         "import alula\n\nx: alula.io.File\n",

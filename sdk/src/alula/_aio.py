@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+Q = ParamSpec("Q")
 
 
 class WithAio(Generic[P, R]):
@@ -36,7 +38,13 @@ class WithAio(Generic[P, R]):
 
         return await asyncio.to_thread(self._function, *args, **kwargs)
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> WithAio[P, R]: ...
+
+    @overload
+    def __get__(self: WithAio[Concatenate[T, Q], R], instance: T, owner: type | None = None) -> WithAio[Q, R]: ...
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind it to an object, as a plain function in a class is bound."""
         if instance is None:
             return self

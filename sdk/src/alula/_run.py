@@ -95,7 +95,7 @@ class Run(msgspec.Struct, frozen=True):
         self.raise_for_error()
         return self.entity.compiled(self._app).outputs_to_python(self._outputs)
 
-    def outputs(self) -> RunOutputs:
+    def _all_outputs(self) -> RunOutputs:
         """Return its outputs as a tuple, also if there is only one.
 
         Raises:
@@ -104,8 +104,11 @@ class Run(msgspec.Struct, frozen=True):
         self.raise_for_error()
         return RunOutputs({name: self.output(name) for name in self._outputs})
 
-    def wait(self) -> None:
+    def _wait(self) -> None:
         """Return at once: a run that is at hand has ended, successfully or not."""
+
+    outputs = WithAio(_all_outputs)
+    wait = WithAio(_wait)
 
     def raise_for_error(self) -> None:
         """Raise what made the run fail; do nothing if it succeeded.

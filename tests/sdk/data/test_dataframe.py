@@ -284,6 +284,15 @@ def test_uri_with_a_frame_is_the_destination(converter, remote, tmp_path):
     assert converter(DataFrame).to_literal(DataFrame(FRAME), remote).hash == literal.hash
 
 
+def test_a_folder_that_is_there_takes_a_file(converter, remote, tmp_path):
+    literal = converter(DataFrame).to_literal(DataFrame(FRAME, uri=str(tmp_path)), remote)
+    assert literal.uri == (tmp_path / "data.parquet").as_uri()
+    assert (
+        converter(DataFrame).to_literal(DataFrame(FRAME, uri=tmp_path.as_uri(), format="csv"), remote).format == "csv"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "data.parquet"]
+
+
 def test_remote_uri_passes_untouched(converter, remote, backend):
     assert converter(DataFrame).to_literal(DataFrame(uri="memory://b/x.csv"), remote) == Dataset(
         "memory://b/x.csv", format="csv"

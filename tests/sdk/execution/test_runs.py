@@ -51,6 +51,15 @@ def test_a_run_shows_what_happened() -> None:
     assert run.output("o0", float) == 4.0
 
 
+def test_what_a_run_tells_can_be_awaited() -> None:
+    async def program() -> int:
+        run = await alula.run.aio(double, x=2)
+        await run.wait.aio()
+        return (await run.outputs.aio()).o0  # type: ignore[no-any-return]
+
+    assert asyncio.run(program()) == 4
+
+
 def test_a_failure_that_the_program_does_not_look_at_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     _collect_runs(capsys)  # those of other tests
     name = alula.run(broken, x=1).name

@@ -28,8 +28,11 @@ def needless_arguments(plan: Plan, calls: Iterable[cst.CSTNode]) -> dict[cst.Cal
 
 
 def meaning_of(call: cst.Call, plan: Plan) -> Meaning | None:
-    """Return what is called, if it was a name of Flyte's and is Alula's now."""
-    return plan.meanings.get(call.func) if isinstance(call.func, Dotted) else None
+    """Return what is called, also as ``.aio``, if it was a name of Flyte's and is Alula's now."""
+    called: cst.CSTNode = call.func
+    if isinstance(called, cst.Attribute) and called.attr.value == "aio":
+        called = called.value
+    return plan.meanings.get(called) if isinstance(called, Dotted) else None
 
 
 def told(

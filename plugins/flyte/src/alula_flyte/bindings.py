@@ -198,7 +198,7 @@ class _Finder:
             found,
             attribute=attribute,
             arguments=frozenset(keyword.value for keyword in keywords if keyword),
-            call=None if attribute else call,
+            call=call if attribute in {"", "aio"} else None,
             is_base=not attribute and self._is_base(outer),
         )
 

@@ -391,7 +391,7 @@ class DataFrame:
         chosen = frame_format(format) or self._format or handlers.default_format(kind)
         uri = uri_of(self._uri) if self._uri else ""
         chosen = chosen or (format_by_suffix(uri) if uri else "") or DEFAULT_FORMAT
-        if self._uri.endswith("/"):
+        if self._uri.endswith("/") or (uri and scheme_of(uri) == "file" and os.path.isdir(path_of(uri))):
             uri = child_uri(uri, f"data.{chosen}")
         target = FrameTarget(context.storage, chosen, uri, columns, metadata=dict(self.metadata))
         return handlers.encoder(kind, chosen, uri or context.storage.root).encode(self._frame, target)
