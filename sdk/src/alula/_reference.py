@@ -99,7 +99,7 @@ class ReferenceEntity(Entity):
             raise UsageError(
                 f"{self.title} points to a server, and cannot run here",
                 hint="Call the entity itself, or replace the reference in your test, by `with reference.replaced_by(function):`.",
-                location=call_site(),
+                location=self._location or call_site(),
             )
         return self._stand_in
 

@@ -73,6 +73,8 @@ def test_running_one_here_is_refused(entity: Any) -> None:
     with pytest.raises(errors.UsageError, match=r"points to a server, and cannot run here") as caught:
         entity(x=1)
     assert "replace the reference in your test" in caught.value.hint
+    assert caught.value.location == entity.location
+    assert entity.location.startswith(f"{__file__}:")
 
 
 def test_running_a_workflow_with_one_is_refused_and_names_it() -> None:
