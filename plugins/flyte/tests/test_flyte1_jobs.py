@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,3 +189,55 @@ def test_configs_need_no_library(run: Run, name: str) -> None:
         print([module for module in ("dask", "torch", "tensorflow", "memray") if module in sys.modules])
     """)
     assert out.splitlines() == ["[]"]
+
+
+def test_queries_on_any_database(run: Run, tmp_path: Path) -> None:
+    """Rows, a statement without rows, inputs that are bound and not pasted, a secret argument of the driver."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "tracks.db")) as database:
+        database.execute("create table tracks (id bigint, name text)")
+        database.execute("insert into tracks values (0, 'Sue'), (1, 'L'), (2, 'M'), (3, 'Ji')")
+        database.commit()
+    out = run(
+        f"""
+        import os
+        import pandas
+        from flytekit import Secret, kwtypes, task, workflow
+        from flytekitplugins.sqlalchemy import SQLAlchemyConfig, SQLAlchemyTask
+
+        os.environ["_FSEC_DB_LEVEL"] = "IMMEDIATE"
+        config = SQLAlchemyConfig(
+            uri="sqlite:///{tmp_path}/tracks.db",
+            connect_args={{"check_same_thread": False}},
+            secret_connect_args={{"isolation_level": Secret(group="db", key="level")}},
+        )
+        add = SQLAlchemyTask(
+            "add",
+            query_template="insert into tracks values (4, {{{{ .inputs.name }}}})",
+            inputs=kwtypes(name=str, unused=int),
+            output_schema_type=None,
+            task_config=config,
+            secret_requests=[Secret(group="db", key="level")],
+        )
+        select = SQLAlchemyTask(
+            "select",
+            query_template="select id, name from tracks where id >= {{{{ .inputs.least }}}} order by id",
+            inputs=kwtypes(least=int),
+            task_config=config,
+            secret_requests=[Secret(group="db", key="level")],
+        )
+
+        @task
+        def names(frame: pandas.DataFrame) -> list[str]:
+            return list(frame.name)
+
+        @workflow
+        def flow(name: str, least: int) -> list[str]:
+            added = add(name=name, unused=1)
+            selected = select(least=least)
+            added >> selected
+            return names(frame=selected)
+
+        print(flow(name="x'); drop table tracks; --", least=3))
+        """
+    )
+    assert out == "['Ji', \"x'); drop table tracks; --\"]\n"

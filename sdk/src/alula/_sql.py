@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from alula_kernel.errors import UnknownNameError, UsageError
 
@@ -33,9 +33,14 @@ class SQLTask(Task):
         outputs: Python type of each output.
         settings: Settings of the task, as `alula.task` takes them.
 
+    Attributes:
+        takes_unused_inputs: Whether inputs need not be in the query.
+
     Raises:
         UsageError: The query names an unknown input, or an input is not used.
     """
+
+    takes_unused_inputs: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class SQLTask(Task):
             if key not in types:
                 raise UnknownNameError.among(f"input in the query of {name!r}", key, types, location=location)
         unused = [key for key in types if key not in named]
-        if unused:
+        if unused and not self.takes_unused_inputs:
             raise UsageError(
                 f"input {unused[0]!r} of SQL task {name!r} is not in its query",
                 hint=f"Write {{{{ .inputs.{unused[0]} }}}} in the query, or remove the input.",

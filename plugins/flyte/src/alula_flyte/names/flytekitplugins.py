@@ -162,6 +162,13 @@ MODULES: dict[str, Table] = {
             for name in ("load_flytedirectory", "load_flytefile", "load_structureddataset")
         },
     },
+    "flytekitplugins.sqlalchemy": {
+        "SQLAlchemyConfig": adapted("alula_flyte.flyte1.sql_databases:SQLAlchemyConfig", "plain data"),
+        "SQLAlchemyTask": adapted(
+            "alula_flyte.flyte1.sql_databases:SQLAlchemyTask",
+            "inputs are bound by the database, and cannot stand for names of tables; needs sqlalchemy and the driver",
+        ),
+    },
     "flytekitplugins.pod": {"Pod": adapted("alula_flyte.pods:Pod", "its task runs on this machine, without the pod")},
     "flytekitplugins.deck": {},
     "flytekitplugins.deck.renderer": {
@@ -180,6 +187,7 @@ MODULES["flytekitplugins.omegaconf.config"] = MODULES["flytekitplugins.omegaconf
 MODULES["flytekitplugins.kfmpi.task"] = MODULES["flytekitplugins.kfmpi"]
 MODULES["flytekitplugins.bigquery.connector"] = MODULES["flytekitplugins.bigquery"]
 MODULES["flytekitplugins.bigquery.task"] = MODULES["flytekitplugins.bigquery"]
+MODULES["flytekitplugins.sqlalchemy.task"] = MODULES["flytekitplugins.sqlalchemy"]
 MODULES["flytekitplugins.papermill.task"] = MODULES["flytekitplugins.papermill"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
 for _name in ("connector", "generic_task", "pyspark_transformers", "schema", "sd_transformers", "task"):
@@ -232,7 +240,6 @@ MISSING_MODULES: dict[str, Row] = {
                     "pytorch",
                     "slurm",
                     "snowflake",
-                    "sqlalchemy",
                     "vaex",
                     "wandb",
                     "whylogs",
