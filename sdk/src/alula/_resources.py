@@ -87,6 +87,11 @@ def _check_quantity(name: str, value: object) -> None:
         return
     if not isinstance(value, str) and not 0 <= value < float("inf"):
         raise ArgumentError(f"Resources({name}={value!r}): expected at least 0")
+    if isinstance(value, float) and name != "cpu" and not value.is_integer():
+        raise ArgumentError(
+            f"Resources({name}={value!r}) is no whole number of bytes",
+            hint=f"Write a unit: {name}='{value:g}Gi'.",
+        )
     if isinstance(value, str) and not re.fullmatch(r"\d+(\.\d+)?([mkKMGTPE]i?)?", value):
         raise ArgumentError(
             f"Resources({name}={value!r}) is not a quantity",

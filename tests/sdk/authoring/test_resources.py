@@ -68,5 +68,14 @@ def test_nothing_is_below_zero(cpu: Any) -> None:
         Resources(cpu=cpu)
 
 
+@pytest.mark.parametrize("settings", [{"mem": 1.5}, {"memory": (0.5, "1Gi")}, {"disk": 0.1}, {"ephemeral_storage": 1.1}])
+def test_bytes_are_whole(settings: dict[str, Any]) -> None:
+    """A number without a unit is one of bytes, and gigabytes were meant."""
+    with pytest.raises(ArgumentError, match="is no whole number of bytes") as caught:
+        Resources(**settings)
+    assert "Gi'" in caught.value.hint
+    assert Resources(cpu=0.5, mem=1e9).quantities() == {"cpu": ("0.5", "0.5"), "memory": ("1000000000.0",) * 2}
+
+
 def test_one_budget_for_all_failures() -> None:
     assert spec_of(retries=RetryStrategy(4, system=None)).retries == RetryPolicy(user=4, system=None)
