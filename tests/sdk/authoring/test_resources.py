@@ -68,7 +68,9 @@ def test_nothing_is_below_zero(cpu: Any) -> None:
         Resources(cpu=cpu)
 
 
-@pytest.mark.parametrize("settings", [{"mem": 1.5}, {"memory": (0.5, "1Gi")}, {"disk": 0.1}, {"ephemeral_storage": 1.1}])
+@pytest.mark.parametrize(
+    "settings", [{"mem": 1.5}, {"memory": (0.5, "1Gi")}, {"disk": 0.1}, {"ephemeral_storage": 1.1}]
+)
 def test_bytes_are_whole(settings: dict[str, Any]) -> None:
     """A number without a unit is one of bytes, and gigabytes were meant."""
     with pytest.raises(ArgumentError, match="is no whole number of bytes") as caught:
