@@ -433,6 +433,18 @@ def test_plain_descriptions(converter, context, tmp_path):
         found.from_text(str(tmp_path / "nothing.csv"), context)
 
 
+@pytest.mark.parametrize("names", [[], ["_SUCCESS", ".crc"]])
+def test_folder_without_data_is_told(converter, context, tmp_path, names):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("")
+    literal = converter(DataFrame).to_literal(DataFrame(uri=str(folder)), context)
+    with pytest.raises(ValueConversionError, match=r"there is no data in the folder file://.*") as caught:
+        converter(pd.DataFrame).to_python(literal, context)
+    assert "write its files before" in caught.value.hint
+
+
 def test_folder_of_parts_is_one_frame(converter, remote, tmp_path):
     for number in range(3):
         (tmp_path / "out.parquet").mkdir(exist_ok=True)

@@ -217,12 +217,21 @@ def _places(dataset: Dataset, source: FrameSource) -> list[Place]:
     """Return what to read: the object itself, or the objects below it if it is a prefix, as Spark writes.
 
     Names that begin with a dot or an underscore are not data, by the convention of Hadoop.
+
+    Raises:
+        ValueConversionError: It is a folder without data.
     """
     storage, uri = source.storage, dataset.uri
-    if "." in name_of(uri) and not uri.endswith("/") and not _is_folder(storage.local_path(uri)):
+    is_folder = _is_folder(storage.local_path(uri))
+    if "." in name_of(uri) and not uri.endswith("/") and not is_folder:
         return [Place(storage, uri)]
     below = [info.uri for info in storage.list(uri) if info.uri.rstrip("/") != uri.rstrip("/")]
     parts = [part for part in below if not name_of(part).startswith((".", "_"))]
+    if is_folder and not parts:
+        raise ValueConversionError(
+            f"there is no data in the folder {uri}",
+            hint="A folder is stored as it is when it is passed on: write its files before.",
+        )
     return [Place(storage, part) for part in parts] or [Place(storage, uri)]
 
 
