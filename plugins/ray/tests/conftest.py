@@ -95,24 +95,29 @@ def started(stack: contextlib.ExitStack, *arguments: str, log: str) -> None:
 
 
 def ended(node: subprocess.Popen[bytes]) -> None:
-    """End a node with all of its processes, which are in its session; Ray itself would take half a minute for that."""
-    while members := members_of(node.pid):
-        for pid in members:
+    """End a node with all of its processes; Ray itself would take half a minute for that."""
+    while family := family_of(node.pid):
+        for pid in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         node.wait()
         time.sleep(0.1)
 
 
-def members_of(session: int) -> list[int]:
-    """Return the living processes of a session."""
-    found = []
+def family_of(session: int) -> set[int]:
+    """Return the living processes of a session and their descendants: a job of Ray's has a session of its own."""
+    found: set[int] = set()
+    parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             # After the name of the program in parentheses: state, parent, group, session (proc(5)).
             fields = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else []
-            if fields and int(fields[3]) == session and fields[0] not in {"Z", "X"}:
-                found.append(int(entry.name))
+            if fields and fields[0] not in {"Z", "X"}:
+                parents[int(entry.name)] = int(fields[1])
+                if int(fields[3]) == session:
+                    found.add(int(entry.name))
+    while below := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= below
     return found
 
 

@@ -676,7 +676,7 @@ def held_leaf(cluster: Cluster) -> tuple[Any, asyncio.Event]:
 
 
 async def stop_and_die(cluster: Cluster, spec: Any, inputs: Any = None, waits: int = 1) -> None:
-    """Run until so many attempts are waited for and what failed is recorded, and stop the run, which the engine survives not."""
+    """Run until so many attempts are waited for and what failed is recorded, and stop the run; the engine dies meanwhile."""
     running = asyncio.ensure_future(cluster.run(spec, inputs))
     while len(cluster.world.remote.called("wait")) < waits or "queued" in cluster.phases().values():
         await asyncio.sleep(0.001)
