@@ -23,7 +23,7 @@ from ._context import TaskContext
 from ._redaction import knows_secrets, masked
 from ._state import STATE
 from ._tracebacks import user_traceback
-from .observing import watched
+from .observing import observers, run_watched, run_watched_async
 
 if TYPE_CHECKING:
     from alula_kernel.specs import TaskSpec
@@ -38,10 +38,10 @@ class IgnoreOutputs(Exception):
 
 
 def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome | Awaitable[Outcome]]:
-    """Make the function that runs one attempt of a task."""
+    """Make the function that runs one attempt of a task, in context variables of its own, which the executor sees to."""
     compiled = task.compiled(app)
     read = task.input_reader(compiled)
-    execute = watched(task.executable(), is_async=task.is_async)
+    execute = task.executable()
     if not task.gives_outputs():
         execute = _without_outputs(execute)
 
@@ -49,36 +49,36 @@ def make_body(task: Task, app: App) -> Callable[[Attempt, Controller], Outcome |
 
         async def run_async(attempt: Attempt, controller: Controller) -> Outcome:
             context = TaskContext(app, attempt, controller)
-            token = STATE.set(context)
+            STATE.set(context)
+            values: dict[str, Any] | None = None
             try:
-                if _changes_process(attempt):
-                    with _surroundings(attempt, context):
-                        values = _inputs(read, attempt, context)
-                        return _success(task, compiled, attempt.task, context, values, await execute(**values))
-                values = _inputs(read, attempt, context)
-                return _success(task, compiled, attempt.task, context, values, await execute(**values))
+                spec = attempt.task
+                if attempt.environment or spec.environment or spec.image or spec.secrets:
+                    context.until_end.enter_context(_surroundings(attempt, context))
+                values = read(attempt.inputs, context.conversion)
+                result = await (run_watched_async(execute, values) if observers else execute(**values))
+                return _success(task, compiled, spec, context, values, result)
             except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
-                return _failure(failure, task, context, controller, compiled)
+                return _failure(failure, task, context, controller, compiled, has_inputs=values is not None)
             finally:
-                STATE.reset(token)
                 context.close()
 
         return run_async
 
     def run(attempt: Attempt, controller: Controller) -> Outcome:
         context = TaskContext(app, attempt, controller)
-        token = STATE.set(context)
+        STATE.set(context)
+        values: dict[str, Any] | None = None
         try:
-            if _changes_process(attempt):
-                with _surroundings(attempt, context):
-                    values = _inputs(read, attempt, context)
-                    return _success(task, compiled, attempt.task, context, values, execute(**values))
-            values = _inputs(read, attempt, context)
-            return _success(task, compiled, attempt.task, context, values, execute(**values))
+            spec = attempt.task
+            if attempt.environment or spec.environment or spec.image or spec.secrets:
+                context.until_end.enter_context(_surroundings(attempt, context))
+            values = read(attempt.inputs, context.conversion)
+            result = run_watched(execute, values) if observers else execute(**values)
+            return _success(task, compiled, spec, context, values, result)
         except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code may raise anything
-            return _failure(failure, task, context, controller, compiled)
+            return _failure(failure, task, context, controller, compiled, has_inputs=values is not None)
         finally:
-            STATE.reset(token)
             context.close()
 
     return run
@@ -90,17 +90,6 @@ def _without_outputs(execute: Callable[..., Any]) -> Callable[..., Any]:
         raise IgnoreOutputs
 
     return run
-
-
-class InputConversionError(Exception):
-    """An input could not be made; wraps the reason so that it is not taken for an error of the user's code."""
-
-
-def _inputs(read: InputReader, attempt: Attempt, context: TaskContext) -> dict[str, Any]:
-    try:
-        return read(attempt.inputs, context.conversion)
-    except (ValueConversionError, StorageError) as problem:
-        raise InputConversionError from problem
 
 
 def _success(
@@ -141,17 +130,20 @@ def _with_files(
 
 
 def _failure(
-    failure: BaseException, task: Task, context: TaskContext, controller: Controller, compiled: CompiledInterface
+    failure: BaseException,
+    task: Task,
+    context: TaskContext,
+    controller: Controller,
+    compiled: CompiledInterface,
+    *,
+    has_inputs: bool,
 ) -> Outcome:
     if isinstance(failure, IgnoreOutputs):
         from alula_kernel.literals import NONE
 
         return Outcome(kind=SUCCEEDED, outputs=dict.fromkeys(compiled.outputs, NONE))
-    if isinstance(failure, InputConversionError):
-        cause = failure.__cause__
-        assert isinstance(cause, UsageError)
-        kind = SYSTEM_FAILURE if isinstance(cause, StorageError) else USER_FAILURE
-        failure = cause
+    if not has_inputs and isinstance(failure, (ValueConversionError, StorageError)):  # and no error of the user's code
+        kind = SYSTEM_FAILURE if isinstance(failure, StorageError) else USER_FAILURE
         error = _error(failure, recoverable=kind == SYSTEM_FAILURE, traceback="")
     else:
         kind = USER_FAILURE
@@ -197,12 +189,6 @@ def _error(failure: BaseException, *, recoverable: bool, traceback: str) -> Acti
         traceback=masked(traceback),
         exception=f"{kind.__module__}:{kind.__qualname__}",
     )
-
-
-def _changes_process(attempt: Attempt) -> bool:
-    """Tell whether an attempt has environment variables or secrets, so that others are spared a context manager."""
-    task = attempt.task
-    return bool(attempt.environment or task.environment or task.image or task.secrets)
 
 
 @contextlib.contextmanager

@@ -180,11 +180,7 @@ class TaskContext:
         """A folder for the attempt's own files, removed when it ends."""
         import tempfile
 
-        folder = tempfile.TemporaryDirectory(prefix="alula-")
-        self._cleanup = folder
-        return folder.name
-
-    _cleanup: tempfile.TemporaryDirectory[str] | None = None
+        return self.until_end.enter_context(tempfile.TemporaryDirectory(prefix="alula-"))
 
     @property
     def output_prefix(self) -> str:
@@ -213,6 +209,7 @@ class TaskContext:
 
             prefix = f"{self.output_prefix}/checkpoint"
             self.used_checkpoint = Checkpoint(self.app.storage, prefix, self.attempt.previous_checkpoint)
+            self.until_end.callback(self.used_checkpoint.close)
         return self.used_checkpoint
 
     used_checkpoint: Checkpoint | None = None
@@ -276,19 +273,19 @@ class TaskContext:
         """Names of the conditions that it waits for."""
         return set()
 
-    @functools.cached_property
+    @property
     def until_end(self) -> contextlib.ExitStack:
         """What is left when the attempt has ended and its outputs are stored; for plugins whose values need it so long."""
-        return contextlib.ExitStack()
+        if self._until_end is None:
+            self._until_end = contextlib.ExitStack()
+        return self._until_end
+
+    _until_end: contextlib.ExitStack | None = None
 
     def close(self) -> None:
-        """Leave what was entered until the end, and remove the folders that it made, if there are any."""
-        if "until_end" in self.__dict__:
-            self.until_end.close()
-        if self._cleanup is not None:
-            self._cleanup.cleanup()
-        if self.used_checkpoint is not None:
-            self.used_checkpoint.close()
+        """Leave what was entered until the end."""
+        if self._until_end is not None:
+            self._until_end.close()
 
 
 class ActionId(msgspec.Struct, frozen=True):

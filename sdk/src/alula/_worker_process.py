@@ -80,7 +80,7 @@ class ProcessWorker(Worker):
             return loading_failure(failure)
         executor = InlineExecutor(app.body)
         try:
-            outcome = await executor.wait(await executor.submit(attempt, controller))
+            outcome = await executor.run(attempt, controller)
         except asyncio.CancelledError:
             return cancelled()
         except EngineGoneError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,7 +54,7 @@ class Observer:
         return contextlib.nullcontext()
 
 
-_observers: tuple[Observer, ...] = ()
+observers: list[Observer] = []
 """Those of this process, as loggers are: they watch the process and not one application in it."""
 
 
@@ -68,40 +68,25 @@ def observe(observer: Observer) -> None:
     Args:
         observer: The observer.
     """
-    global _observers
-    if observer not in _observers:
-        _observers = (*_observers, observer)
+    if observer not in observers:
+        observers.append(observer)
 
 
 def stop_observing(observer: Observer) -> None:
     """Tell an observer nothing more; what it has returned is still left. Nothing happens if it was not told before."""
-    global _observers
-    _observers = tuple(one for one in _observers if one is not observer)
+    observers[:] = [one for one in observers if one is not observer]
 
 
-def watched(execute: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
-    """Return what runs the code of a task, surrounded by what observers return."""
-    return _watched_async(execute) if is_async else _watched(execute)
+def run_watched(execute: Callable[..., Any], inputs: Mapping[str, Any]) -> Any:
+    """Run the code of a task, surrounded by what observers return."""
+    with _around_task():
+        return execute(**inputs)
 
 
-def _watched(execute: Callable[..., Any]) -> Callable[..., Any]:
-    def run(**inputs: Any) -> Any:
-        if not _observers:
-            return execute(**inputs)
-        with _around_task():
-            return execute(**inputs)
-
-    return run
-
-
-def _watched_async(execute: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    async def run(**inputs: Any) -> Any:
-        if not _observers:
-            return await execute(**inputs)
-        with _around_task():
-            return await execute(**inputs)
-
-    return run
+async def run_watched_async(execute: Callable[..., Any], inputs: Mapping[str, Any]) -> Any:
+    """Do the same with a coroutine function."""
+    with _around_task():
+        return await execute(**inputs)
 
 
 def _around_task() -> AbstractContextManager[None]:
@@ -115,7 +100,7 @@ def around_step(
     context: TaskContext, name: str, action: str, *, replayed: bool, gives_items: bool = False
 ) -> AbstractContextManager[None]:
     """Return what surrounds a traced step."""
-    if not _observers:
+    if not observers:
         return contextlib.nullcontext()
     step = Step(name, action, replayed, gives_items)
     return _entered(lambda observer: observer.step(context, step))
@@ -124,7 +109,7 @@ def around_step(
 @contextlib.contextmanager
 def _entered(ask: Callable[[Observer], AbstractContextManager[object]]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        for observer in _observers:
+        for observer in tuple(observers):
             try:
                 surrounding = ask(observer)
                 surrounding.__enter__()

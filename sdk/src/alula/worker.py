@@ -161,7 +161,7 @@ def _run(app: App, attempt: Attempt, controller: Controller) -> Outcome:
     async def drive() -> Outcome:
         if not attempt.task.blocking:
             await become_task(stepper)
-        return await executor.wait(await executor.submit(attempt, controller))
+        return await executor.run(attempt, controller)
 
     try:
         outcome = run_blocking(drive())

@@ -203,6 +203,6 @@ def test_the_module_of_a_task_can_observe_it_in_its_process(tmp_path: Path, monk
 
     from alula import observing
 
-    stop_observing(*observing._observers)
+    stop_observing(*observing.observers)
     assert alula.with_runcontext(executor="process").run(module.work).result == 1
     assert (tmp_path / "seen").read_text() == "True"

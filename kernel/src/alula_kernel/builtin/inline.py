@@ -56,28 +56,32 @@ class InlineExecutor(TaskExecutor):
         submitted = self._submitted.pop(attempt_id, None)
         if submitted is None:
             return await self._outcome_of(attempt_id)
-        attempt, controller = submitted
         # Who waits runs it: if that is stopped, so is the attempt.
         outcome = _STOPPED
         try:
             if attempt_id not in self._cancelled:
-                seconds = attempt.timeout_seconds
-                if attempt.task.blocking:
-                    started, seconds = self._call(attempt, controller, seconds)
-                else:
-                    await controller.enter_event_loop()
-                    started = self._bodies(attempt.task)(attempt, controller)
-                if isinstance(started, Outcome):
-                    outcome = started
-                else:
-                    await controller.enter_event_loop()
-                    outcome = await self._await(attempt, started, seconds)
+                outcome = await self.run(*submitted)
         finally:
             self._cancelled.discard(attempt_id)
             if len(self._ended) >= _KEPT_OUTCOMES:
                 self._ended_before, self._ended = self._ended, {}
             self._ended[attempt_id] = outcome
         return outcome
+
+    async def run(self, attempt: Attempt, controller: Controller) -> Outcome:
+        task, seconds = attempt.task, attempt.timeout_seconds
+        started: Outcome | Awaitable[Outcome]
+        if not task.blocking:
+            await controller.enter_event_loop()
+            started = self._bodies(task)(attempt, controller)
+        elif seconds is None:
+            started = contextvars.copy_context().run(self._bodies(task), attempt, controller)
+        else:
+            started, seconds = self._call_within(seconds, attempt, controller)
+        if isinstance(started, Outcome):
+            return started
+        await controller.enter_event_loop()
+        return await self._await(attempt, started, seconds)
 
     async def _outcome_of(self, attempt_id: str) -> Outcome:
         ended = self._ended.get(attempt_id) or self._ended_before.get(attempt_id)
@@ -99,20 +103,18 @@ class InlineExecutor(TaskExecutor):
         elif attempt_id in self._running:
             self._running[attempt_id].cancel()
 
-    def _call(
-        self, attempt: Attempt, controller: Controller, seconds: float | None
+    def _call_within(
+        self, seconds: float, attempt: Attempt, controller: Controller
     ) -> tuple[Outcome | Awaitable[Outcome], float | None]:
-        """Run a plain function.
+        """Run a plain function that has a time limit.
 
         Returns:
             The outcome, or what is to be awaited for it, and how long that may still take.
         """
-        context = contextvars.copy_context()
-        body = self._bodies(attempt.task)
-        if seconds is None:
-            return context.run(body, attempt, controller), None
         from .time_limits import run_within
 
+        context = contextvars.copy_context()
+        body = self._bodies(attempt.task)
         began = time.monotonic()
         in_time, outcome = run_within(seconds, lambda: context.run(body, attempt, controller))
         if not in_time or outcome is None:

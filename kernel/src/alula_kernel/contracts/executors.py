@@ -192,6 +192,20 @@ class TaskExecutor(ABC):
         `LOST`, not an exception.
         """
 
+    async def run(self, attempt: Attempt, controller: Controller) -> Outcome:
+        """Run an attempt from its start to its end. If whoever awaits this is stopped, so is the attempt.
+
+        The engine awaits it instead of `submit` and `wait` where no handle is of use: `survives_engine` and
+        `needs_event_loop` are False, and `enforces_timeout` is True.
+        """
+        handle = await self.submit(attempt, controller)
+        try:
+            return await self.wait(handle)
+        except BaseException:
+            await self.cancel(handle)
+            await self.wait(handle)
+            raise
+
     @abstractmethod
     async def cancel(self, handle: Handle) -> None:
         """Stop the attempt. Idempotent; an attempt that has ended is left alone. `wait` then gives `CANCELLED`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,6 +22,8 @@ logger = logging.getLogger("alula.engine")
 
 ROOT_ACTION = "a0"
 """Id of the first action of every run."""
+
+_RUNNING = Phase.RUNNING
 
 
 class AttemptRecord(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -160,13 +162,14 @@ class ActionTable:
         clock: Gives seconds since the epoch.
     """
 
-    __slots__ = ("_warned", "clock", "listeners", "run", "store")
+    __slots__ = ("_durable", "_warned", "clock", "listeners", "run", "store")
 
     def __init__(
         self, run: str, store: Store, listeners: tuple[EventListener, ...] = (), clock: Callable[[], float] = time.time
     ) -> None:
         self.run = run
         self.store = store
+        self._durable = store.durable
         self.listeners = listeners
         self.clock = clock
         self._warned: set[int] = set()
@@ -179,13 +182,23 @@ class ActionTable:
             self.announce(action)
         return action
 
-    def change_phase(self, action: Action, phase: Phase, **changes: Any) -> bool:
-        """Move an action to another phase and record it together with the other changes.
+    def change_phase(
+        self,
+        action: Action,
+        phase: Phase,
+        *,
+        outputs: dict[str, Literal] | None = None,
+        error: ActionError | None = None,
+        message: str | None = None,
+    ) -> bool:
+        """Move an action to another phase and record it together with what else changes at the same time.
 
         Args:
             action: The action.
             phase: The phase to move to.
-            changes: Attributes of the action that change at the same time.
+            outputs: Its outputs; None leaves them as they are, as with the others.
+            error: Why it failed.
+            message: Its message.
 
         Returns:
             True if the change was made; False if the action had already reached a final phase, so that somebody else's
@@ -201,15 +214,19 @@ class ActionTable:
             raise EngineError(f"action {action.id} cannot go from {before} to {phase}")
         now = self.clock()
         action.phase = phase
-        if changes:
-            for name, value in changes.items():
-                setattr(action, name, value)
-        if phase is Phase.RUNNING:
+        if outputs is not None:
+            action.outputs = outputs
+        if error is not None:
+            action.error = error
+        if message is not None:
+            action.message = message
+        if phase is _RUNNING:
             if action.started_at is None:
                 action.started_at = now
         elif phase in FINAL:
             action.ended_at = now
-        self.store.record(self.run, action)
+        if self._durable:
+            self.store.record(self.run, action)
         if self.listeners:
             self.announce(action)
         return True

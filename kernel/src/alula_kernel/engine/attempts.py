@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("alula.engine")
 
+_RUNNING = Phase.RUNNING
+
 Outputs = dict[str, Literal]
 
 _FIRST_BUSY_SECONDS = 0.1
@@ -77,15 +79,21 @@ class TaskPlan:
         spec: The task.
         executor: What runs its attempts.
         attempt: An attempt in which only what belongs to one action is missing.
+        has_limits: Whether the time of an attempt or action is limited.
+        runs_here: Whether its attempts end with the engine, so that handles are of no use.
     """
 
-    __slots__ = ("attempt", "executor", "spec")
+    __slots__ = ("attempt", "executor", "has_limits", "runs_here", "spec")
 
     def __init__(
         self, spec: TaskSpec, executor: TaskExecutor, run: str, options: RunOptions, started_at: float
     ) -> None:
         self.spec = spec
         self.executor = executor
+        self.has_limits = bool(spec.timeout.runtime_seconds or spec.timeout.deadline_seconds)
+        self.runs_here = (
+            executor.enforces_timeout and not executor.survives_engine and not executor.needs_event_loop
+        )
         self.attempt = Attempt(
             id="",
             run=run,
@@ -288,17 +296,17 @@ class TaskRun:
             left: The attempt to go on with, if an engine died over it. It keeps its id: if it was submitted, it is not
                 started again.
         """
-        execution, action = self.execution, self.action
+        execution, action, plan = self.execution, self.action, self.plan
         table, prefix = execution.table, execution.options.output_prefix
         number = len(action.attempts) + (left is None)
         attempt_id = f"{table.run}/{action.id}/{number}"
         attempt = msgspec.structs.replace(
-            self.plan.attempt,
+            plan.attempt,
             id=attempt_id,
             action=action.id,
             number=number,
             inputs=self.inputs,
-            timeout_seconds=self._attempt_seconds(left),
+            timeout_seconds=self._attempt_seconds(left) if plan.has_limits else None,
             # The last attempt that the platform may spoil stays off capacity that can be taken away.
             interruptible=bool(self.interruptible) and not self.budget.last_system_attempt,
             output_prefix=f"{prefix}/{attempt_id}" if prefix else "",
@@ -312,13 +320,16 @@ class TaskRun:
             record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
             action.attempts.append(record)
         try:
-            if not table.change_phase(action, Phase.RUNNING):
+            if not table.change_phase(action, _RUNNING):
                 raise _ended_outside(action)
             if table.store.durable:
                 if self.executor.needs_event_loop or not self.spec.blocking:
                     await become_task(self.stepper)  # it would anyway, and so it shares its commits
                 await execution.committed(self.stepper)
-            outcome = await self._submit_and_wait(attempt, record, controller)
+            if plan.runs_here and left is None:
+                outcome = await self._run_here(attempt, controller)
+            else:
+                outcome = await self._submit_and_wait(attempt, record, controller)
             if outcome.kind == TIMED_OUT and self._is_past_deadline():  # the executor knows only what was left of it
                 outcome = self._out_of_time()
         except BaseException:
@@ -350,6 +361,15 @@ class TaskRun:
         assert left is not None
         left = max(left, 0.001)
         return left if longest is None else min(left, longest)
+
+    async def _run_here(self, attempt: Attempt, controller: ActionController) -> Outcome:
+        executor = self.executor
+        try:
+            outcome = await executor.run(attempt, controller)
+        except Exception as failure:
+            logger.debug("executor %s lost %s", executor.name, attempt.id, exc_info=True)
+            return _system_failure(f"executor {executor.name} failed: {failure}", failure)
+        return self._checked(outcome)
 
     async def _submit_and_wait(self, attempt: Attempt, record: AttemptRecord, controller: ActionController) -> Outcome:
         executor, execution = self.executor, self.execution

@@ -41,34 +41,21 @@ class ActionController(Controller):
         exception: The exception object that ended the attempt, where it ran in this process.
     """
 
-    __slots__ = (
-        "_blocking",
-        "_ended",
-        "_idle",
-        "_regaining",
-        "_seen",
-        "_slot",
-        "_traces",
-        "action",
-        "exception",
-        "execution",
-        "stepper",
-        "waiting",
-    )
+    # Attributes of the class until they change: most attempts are short, and few make calls.
+    exception: BaseException | None = None
+    _traces: Traces | None = None
+    _slot = True
+    _regaining: asyncio.Task[None] | None = None
+    _idle: asyncio.Future[None] | None = None
+    _ended = False
 
     def __init__(self, execution: Execution, action: Action, stepper: Stepper) -> None:
         self.execution = execution
         self.action = action
         self.stepper = stepper
-        self.exception: BaseException | None = None
-        self._seen: dict[str, Iterator[int]] = {}
         self.waiting: set[asyncio.Task[object]] = set()
+        self._seen: dict[str, Iterator[int]] = {}
         self._blocking: list[BlockingCalls] = []
-        self._traces: Traces | None = None
-        self._slot = True
-        self._regaining: asyncio.Task[None] | None = None
-        self._idle: asyncio.Future[None] | None = None
-        self._ended = False
 
     def note_exception(self, exception: BaseException) -> None:
         self.exception = exception

@@ -29,8 +29,8 @@ class Store(ABC):
     awaits may depend on the loop of an earlier caller.
 
     Attributes:
-        durable: Whether what was committed outlives this process; if not, neither commits nor records of runs are asked
-            for, and handles of attempts are not recorded at once.
+        durable: Whether what was committed outlives this process. If not, neither commits nor records of runs are asked
+            for, and an action is recorded once, when it is made: the store keeps the object itself, which changes.
     """
 
     durable = True
