@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ._app import App
     from ._interface import CompiledInterface
-    from ._task import InputReader, Task
+    from ._task import Task
 
 
 class IgnoreOutputs(Exception):

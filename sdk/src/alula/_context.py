@@ -16,7 +16,6 @@ from ._state import STATE
 
 if TYPE_CHECKING:
     import logging
-    import tempfile
 
     from alula_kernel.contracts import CodeReference
 

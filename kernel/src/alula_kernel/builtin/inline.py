@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
+import types
 from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,8 @@ class InlineExecutor(TaskExecutor):
             started, seconds = self._call_within(seconds, attempt, controller)
         if isinstance(started, Outcome):
             return started
-        await controller.enter_event_loop()
+        if task.blocking:
+            await controller.enter_event_loop()
         return await self._await(attempt, started, seconds)
 
     async def _outcome_of(self, attempt_id: str) -> Outcome:
@@ -126,7 +128,11 @@ class InlineExecutor(TaskExecutor):
 
         # A task of its own, so that `cancel` and the time limit can stop it and nothing else. It is not started before
         # the loop comes to it: started here, a task that calls itself would soon use up the stack.
-        running = self._running[attempt.id] = asyncio.ensure_future(outcome)
+        if isinstance(outcome, types.CoroutineType):
+            running = asyncio.get_running_loop().create_task(outcome)
+        else:
+            running = asyncio.ensure_future(outcome)
+        self._running[attempt.id] = running
         limit = None if seconds is None else _TimeLimit(running, seconds)
         awaited = _Awaited(running)
         result = _STOPPED

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from msgspec.structs import replace
 
 from ..contracts import (
     CANCELLED,
@@ -80,10 +80,12 @@ class TaskPlan:
         executor: What runs its attempts.
         attempt: An attempt in which only what belongs to one action is missing.
         has_limits: Whether the time of an attempt or action is limited.
+        interruptible: What the task, or else the run, says; None if neither does.
+        outputs: Names of what a success has to give.
         runs_here: Whether its attempts end with the engine, so that handles are of no use.
     """
 
-    __slots__ = ("attempt", "executor", "has_limits", "runs_here", "spec")
+    __slots__ = ("attempt", "executor", "has_limits", "interruptible", "outputs", "runs_here", "spec")
 
     def __init__(
         self, spec: TaskSpec, executor: TaskExecutor, run: str, options: RunOptions, started_at: float
@@ -91,9 +93,9 @@ class TaskPlan:
         self.spec = spec
         self.executor = executor
         self.has_limits = bool(spec.timeout.runtime_seconds or spec.timeout.deadline_seconds)
-        self.runs_here = (
-            executor.enforces_timeout and not executor.survives_engine and not executor.needs_event_loop
-        )
+        self.interruptible = options.interruptible if spec.interruptible is None else spec.interruptible
+        self.outputs = spec.interface.outputs.keys()
+        self.runs_here = executor.enforces_timeout and not executor.survives_engine and not executor.needs_event_loop
         self.attempt = Attempt(
             id="",
             run=run,
@@ -123,7 +125,7 @@ class TaskRun:
         interruptible: What the workflows around it say; the task's own setting and the run's come first.
     """
 
-    __slots__ = ("_budget", "action", "execution", "executor", "inputs", "interruptible", "plan", "spec", "stepper")
+    __slots__ = ("_budget", "action", "execution", "inputs", "interruptible", "plan", "stepper")
 
     def __init__(
         self,
@@ -137,16 +139,20 @@ class TaskRun:
         self.execution = execution
         self.action = action
         self.plan = plan
-        self.executor = plan.executor
-        self.spec = spec = plan.spec
         self.inputs = inputs
         self.stepper = stepper
+        self.interruptible = interruptible if plan.interruptible is None else plan.interruptible
         self._budget: RetryBudget | None = None
-        if spec.interruptible is not None:
-            interruptible = spec.interruptible
-        elif execution.options.interruptible is not None:
-            interruptible = execution.options.interruptible
-        self.interruptible = interruptible
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task."""
+        return self.plan.spec
+
+    @property
+    def executor(self) -> TaskExecutor:
+        """What runs its attempts."""
+        return self.plan.executor
 
     @property
     def budget(self) -> RetryBudget:
@@ -161,33 +167,35 @@ class TaskRun:
         Raises:
             CallFailedError: Every attempt that was allowed failed, or the time was up.
         """
-        spec = self.spec
-        if spec.max_inline_bytes is not None:
-            check_inline_size(self.inputs, spec.max_inline_bytes, "inputs")
-        left = await self._left_open() if self.action.attempts else None
+        execution, action = self.execution, self.action
+        limiter = execution.limiter
+        most_bytes = self.plan.spec.max_inline_bytes
+        if most_bytes is not None:
+            check_inline_size(self.inputs, most_bytes, "inputs")
+        left = await self._left_open() if action.attempts else None
         while True:
-            if not self.execution.limiter.try_acquire():
+            if limiter.limit is not None and not limiter.try_acquire():
                 await self._wait_for_slot()
-            controller = ActionController(self.execution, self.action, self.stepper)
+            controller = ActionController(execution, action, self.stepper)
             try:
                 outcome = await self._attempt(controller, left)
             finally:
                 if controller.waiting:
                     await controller.cancel_calls()
                 controller.close()
+            if outcome.kind == SUCCEEDED and outcome.graph is None:
+                if most_bytes is not None:
+                    check_inline_size(outcome.outputs, most_bytes, "outputs")
+                return outcome.outputs
             original = controller.exception
             if outcome.kind == SUCCEEDED:
-                if outcome.graph is None:
-                    if spec.max_inline_bytes is not None:
-                        check_inline_size(outcome.outputs, spec.max_inline_bytes, "outputs")
-                    return outcome.outputs
                 outcome, original = await self._drive_graph(outcome)
                 if outcome.kind == SUCCEEDED:
                     return outcome.outputs
             if left is not None and (outcome.kind in SYSTEM_BUDGET or outcome.kind == CANCELLED):
                 # Whoever ended it, it may have been what ended the engine; or that one had begun to stop it.
                 left.interrupted = True
-                self.execution.table.change_phase(self.action, Phase.RETRYING)
+                execution.table.change_phase(action, Phase.RETRYING)
             else:
                 await self._pause_before_retry(outcome, original)
             left = None
@@ -299,8 +307,8 @@ class TaskRun:
         execution, action, plan = self.execution, self.action, self.plan
         table, prefix = execution.table, execution.options.output_prefix
         number = len(action.attempts) + (left is None)
-        attempt_id = f"{table.run}/{action.id}/{number}"
-        attempt = msgspec.structs.replace(
+        attempt_id = f"{plan.attempt.run}/{action.id}/{number}"
+        attempt = replace(
             plan.attempt,
             id=attempt_id,
             action=action.id,
@@ -308,16 +316,16 @@ class TaskRun:
             inputs=self.inputs,
             timeout_seconds=self._attempt_seconds(left) if plan.has_limits else None,
             # The last attempt that the platform may spoil stays off capacity that can be taken away.
-            interruptible=bool(self.interruptible) and not self.budget.last_system_attempt,
+            interruptible=self.interruptible is True and not self.budget.last_system_attempt,
             output_prefix=f"{prefix}/{attempt_id}" if prefix else "",
             previous_checkpoint=action.checkpoint,
         )
-        if self.spec.retries.memory_factor > 1:
+        if plan.spec.retries.memory_factor > 1:
             ended = sum(record.outcome == OUT_OF_MEMORY for record in action.attempts)
-            attempt = msgspec.structs.replace(attempt, task=with_more_memory(self.spec, ended))
+            attempt = replace(attempt, task=with_more_memory(self.spec, ended))
         record = left
         if record is None:
-            record = AttemptRecord(number=number, executor=self.executor.name, started_at=table.clock())
+            record = AttemptRecord(number=number, executor=plan.executor.name, started_at=table.clock())
             action.attempts.append(record)
         try:
             if not table.change_phase(action, _RUNNING):
@@ -327,9 +335,14 @@ class TaskRun:
                     await become_task(self.stepper)  # it would anyway, and so it shares its commits
                 await execution.committed(self.stepper)
             if plan.runs_here and left is None:
-                outcome = await self._run_here(attempt, controller)
+                try:
+                    outcome = await plan.executor.run(attempt, controller)
+                except Exception as failure:  # noqa: BLE001 - logged where it becomes an outcome
+                    outcome = self._lost(attempt, failure)
             else:
                 outcome = await self._submit_and_wait(attempt, record, controller)
+            if outcome.kind != SUCCEEDED or outcome.graph is not None or not plan.outputs <= outcome.outputs.keys():
+                outcome = self._checked(outcome)
             if outcome.kind == TIMED_OUT and self._is_past_deadline():  # the executor knows only what was left of it
                 outcome = self._out_of_time()
         except BaseException:
@@ -362,15 +375,6 @@ class TaskRun:
         left = max(left, 0.001)
         return left if longest is None else min(left, longest)
 
-    async def _run_here(self, attempt: Attempt, controller: ActionController) -> Outcome:
-        executor = self.executor
-        try:
-            outcome = await executor.run(attempt, controller)
-        except Exception as failure:
-            logger.debug("executor %s lost %s", executor.name, attempt.id, exc_info=True)
-            return _system_failure(f"executor {executor.name} failed: {failure}", failure)
-        return self._checked(outcome)
-
     async def _submit_and_wait(self, attempt: Attempt, record: AttemptRecord, controller: ActionController) -> Outcome:
         executor, execution = self.executor, self.execution
         if record.graph is not None:  # its code has ended, and an engine died over what it gave
@@ -402,14 +406,18 @@ class TaskRun:
                     outcome = await executor.wait(handle)
                 else:
                     outcome = await self._wait_at_most(handle, attempt.timeout_seconds)
-            except Exception as failure:
-                logger.debug("executor %s lost %s", executor.name, attempt.id, exc_info=True)
+            except Exception as failure:  # noqa: BLE001 - as above
                 await self._stop(handle)
-                return _system_failure(f"executor {executor.name} failed: {failure}", failure)
+                return self._lost(attempt, failure)
         except BaseException:
             await self._stop(handle)
             raise
-        return self._checked(outcome)
+        return outcome
+
+    def _lost(self, attempt: Attempt, failure: Exception) -> Outcome:
+        name = self.executor.name
+        logger.debug("executor %s lost %s", name, attempt.id, exc_info=failure)
+        return _system_failure(f"executor {name} failed: {failure}", failure)
 
     def _submit(self, attempt: Attempt, controller: ActionController) -> Coroutine[Any, Any, Handle]:
         if self.executor.needs_event_loop:
@@ -495,7 +503,7 @@ class TaskRun:
     def _checked(self, outcome: Outcome) -> Outcome:
         """Return an outcome that keeps the executor's contract, or a failure that says how it does not."""
         if outcome.kind == SUCCEEDED:
-            if outcome.graph is not None or self.spec.interface.outputs.keys() <= outcome.outputs.keys():
+            if outcome.graph is not None or self.plan.outputs <= outcome.outputs.keys():
                 return outcome
             missing = ", ".join(repr(name) for name in self.spec.interface.outputs if name not in outcome.outputs)
             problem = f"reported a success without the outputs {missing}"
@@ -504,7 +512,7 @@ class TaskRun:
         elif outcome.error is None:
             code, kind = _UNEXPLAINED[outcome.kind]
             message = f"{outcome.kind.replace('_', ' ')}; executor {self.executor.name} gave no reason"
-            return msgspec.structs.replace(outcome, error=ActionError(code=code, message=message, kind=kind))
+            return replace(outcome, error=ActionError(code=code, message=message, kind=kind))
         else:
             return outcome
         error = ActionError(

@@ -77,7 +77,9 @@ class ActionController(Controller):
             self._regaining.cancel()
         if self._slot:
             self._slot = False
-            self.execution.limiter.release()
+            limiter = self.execution.limiter
+            if limiter.limit is not None:
+                limiter.release()
 
     async def cancel_calls(self) -> None:
         """End the children that the attempt left behind, as ``asyncio.gather`` does when one of them fails."""
@@ -164,12 +166,15 @@ class ActionController(Controller):
         child, earlier = self._child(request)
         if earlier is not None and earlier.phase is Phase.SUCCEEDED:
             return _answer(earlier)
-        node = Node(id=child, target=request.target, name=request.name, overrides=request.overrides)
+        if request.context:
+            execution = execution.with_context(request.context)
+        target = request.target
+        if isinstance(target, EntityTarget):
+            return execution.run_entity(self.action, child, request, target.entity, stepper)
+        node = Node(id=child, target=target, name=request.name, overrides=request.overrides)
         plan = NodePlan(node, execution.engine.entities)
         plan.defaults = {**plan.defaults, **request.inputs}
         plan.group = request.group
-        if request.context:
-            execution = execution.with_context(request.context)
         return execution.run_node(plan, self.action, {}, stepper, None)
 
     def _child(self, request: CallRequest) -> tuple[str, Action | None]:

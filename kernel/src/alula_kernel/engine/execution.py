@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contracts import CallFailedError
+from ..contracts import CallFailedError, CallRequest
 from ..errors import ActionError
 from ..literals import Literal
-from ..specs import EntitySpec, LaunchPlanSpec, TaskSpec
+from ..specs import EntityId, EntitySpec, LaunchPlanSpec, TaskSpec
 from .actions import ROOT_ACTION, Action, ActionTable, RunOptions
 from .attempts import TaskPlan
 from .bindings import BindingError, Scope, resolve
@@ -21,7 +21,7 @@ from .graphs import drive_branch, drive_graph
 from .limits import Limiter
 from .maps import drive_map
 from .phases import Phase
-from .plans import NodePlan
+from .plans import NodePlan, input_defaults
 from .stepping import Stepper, become_task
 from .tasks import drive_task
 
@@ -249,13 +249,47 @@ class Execution:
             driver = self.drive(action, plan.spec, inputs, stepper, interruptible)  # type: ignore[arg-type]
         return self.conclude(action, driver, stepper)
 
+    def run_entity(
+        self, parent: Action, child: str, request: CallRequest, entity: EntityId, stepper: Stepper
+    ) -> Coroutine[Any, Any, Outputs]:
+        """Run the task, workflow or launch plan that a task calls: what `run_node` does with a node of no graph.
+
+        Args:
+            parent: The action that calls.
+            child: Id of the child below its parent's.
+            request: The call.
+            entity: What is called.
+            stepper: The stepper of the coroutine that is returned.
+        """
+        spec = self.engine.entities(entity)
+        if request.overrides is not None and isinstance(spec, TaskSpec):
+            spec = request.overrides.apply(spec)
+        inputs = request.inputs
+        if defaults := input_defaults(spec, inputs):
+            inputs = {**defaults, **inputs}
+        name = spec.id.name
+        action = Action(
+            id=f"{parent.id}.{child}",
+            parent=parent.id,
+            name=request.name or entity.name.rpartition(".")[2],
+            kind=entity.kind,
+            entity=name,
+            inputs=inputs,
+            group=request.group,
+        )
+        if self.left is not None:
+            action = self.begin(action)
+        else:
+            self.table.create(action)
+        return self.conclude(action, self.drive(action, spec, action.inputs, stepper), stepper)
+
     def drive(
         self, action: Action, spec: EntitySpec, inputs: Outputs, stepper: Stepper, interruptible: bool | None = None
     ) -> Coroutine[Any, Any, Outputs]:
         """Choose the driver of an entity. What is wrong with the entity is raised by what is returned."""
         try:
             if isinstance(spec, TaskSpec):
-                return drive_task(self, action, spec, inputs, stepper, interruptible)
+                return drive_task(self, action, self.task_plan(spec), inputs, stepper, interruptible)
             if isinstance(spec, LaunchPlanSpec):
                 inputs = {**spec.default_inputs, **inputs, **spec.fixed_inputs}
                 return self.drive(action, self.engine.entities(spec.workflow), inputs, stepper, interruptible)

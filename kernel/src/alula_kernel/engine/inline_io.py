@@ -39,5 +39,7 @@ def _bound_bytes(values: dict[str, Literal], limit: int) -> int:
         if type(value) is not Scalar:
             return limit + 1
         # Tags, lengths and a number take less than 40 bytes; a character takes at most four.
-        total += 40 + 4 * len(name) + (4 * len(value.value) if type(value.value) is str else 0)
+        total += 40 + 4 * len(name)
+        if type(value.value) is str:
+            total += 4 * len(value.value)
     return total

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..contracts import CallFailedError
+from ..errors import UnknownNameError
 from ..literals import NONE, ListLiteral, Literal, unwrap
-from ..specs import EntitySpec, MapTarget
+from ..specs import EntitySpec, MapTarget, TaskSpec
 from .actions import Action
 from .children import Children
 from .failures import final_failure, reason_for_others
 from .phases import Phase
 from .stepping import Stepper
+from .tasks import drive_task
 
 if TYPE_CHECKING:
+    from .attempts import TaskPlan
     from .execution import Execution
 
 Outputs = dict[str, Literal]
@@ -136,7 +140,18 @@ class _Items:
         interruptible: What the workflows around the map say.
     """
 
-    __slots__ = ("_entity", "_execution", "_inputs", "_interruptible", "_kind", "_lists", "_parent", "_spec")
+    __slots__ = (
+        "_entity",
+        "_execution",
+        "_inputs",
+        "_interruptible",
+        "_kind",
+        "_lists",
+        "_parent",
+        "_plan",
+        "_spec",
+        "_stepper",
+    )
 
     def __init__(
         self,
@@ -151,6 +166,11 @@ class _Items:
         self._parent = parent
         self._spec = spec
         self._kind, self._entity = spec.id.kind, spec.id.name
+        self._stepper = Stepper()
+        self._plan: TaskPlan | None = None
+        if isinstance(spec, TaskSpec):
+            with contextlib.suppress(UnknownNameError):  # raised again by each item
+                self._plan = execution.task_plan(spec)
         self._inputs = inputs
         self._lists = list(lists.items())
         self._interruptible = interruptible
@@ -170,9 +190,17 @@ class _Items:
             entity=self._entity,
             inputs=inputs,
         )
-        action = execution.begin(action)
-        stepper = Stepper()
-        driver = execution.drive(action, self._spec, action.inputs, stepper, self._interruptible)
+        if execution.left is None:
+            execution.table.create(action)
+        else:
+            action = execution.begin(action)
+        stepper = self._stepper
+        if stepper.in_task:  # that of an item that waits; an item that has ended needs it no more
+            stepper = self._stepper = Stepper()
+        if self._plan is not None:
+            driver = drive_task(execution, action, self._plan, action.inputs, stepper, self._interruptible)
+        else:
+            driver = execution.drive(action, self._spec, action.inputs, stepper, self._interruptible)
         return execution.conclude(action, driver, stepper)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..literals import Literal
-from ..specs import TaskSpec
 from .actions import Action
-from .attempts import TaskRun
+from .attempts import TaskPlan, TaskRun
 from .stepping import Stepper
 
 if TYPE_CHECKING:
@@ -18,15 +17,15 @@ Outputs = dict[str, Literal]
 
 
 def drive_task(
-    execution: Execution, action: Action, spec: TaskSpec, inputs: Outputs, stepper: Stepper, interruptible: bool | None
+    execution: Execution, action: Action, plan: TaskPlan, inputs: Outputs, stepper: Stepper, interruptible: bool | None
 ) -> Coroutine[Any, Any, Outputs]:
     """Run a task to its end.
 
     Raises:
-        UnknownNameError: Nothing here runs such tasks.
         CallFailedError: Every attempt that was allowed failed; raised when the result is awaited.
     """
-    run = TaskRun(execution, action, execution.task_plan(spec), inputs, stepper, interruptible)
+    spec = plan.spec
+    run = TaskRun(execution, action, plan, inputs, stepper, interruptible)
     if spec.cache is None or not spec.interface.outputs:
         return run.drive()
     if execution.options.disable_cache:
