@@ -50,6 +50,7 @@ class Entities:
     def __init__(self) -> None:
         self._specs: dict[EntityId, EntitySpec] = {}
         self._objects: weakref.WeakValueDictionary[EntityId, Entity] = weakref.WeakValueDictionary()
+        self.find = self._objects.get
         self._references: dict[EntityId, Entity] = {}
         self._adopted: dict[EntityId, Entity] = {}
         self._kept: dict[int, tuple[weakref.ref[EntitySpec], list[Entity]]] = {}
@@ -256,9 +257,8 @@ class App:
 
     def body(self, spec: TaskSpec) -> Body:
         """Return the code of a task."""
-        try:
-            task = self.entities.object(spec.id)
-        except UnknownNameError:  # made by another process, as for a run that is resumed
+        task = self.entities.find(spec.id)
+        if task is None:  # made by another process, as for a run that is resumed
             from ._worker_code import task_in
 
             task = task_in(self, spec)

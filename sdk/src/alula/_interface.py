@@ -242,7 +242,7 @@ class CompiledInterface:
         UsageError: A type has no transformer, or a default does not fit its type; the message names the variable.
     """
 
-    __slots__ = ("_only_output", "context", "inputs", "interface", "outputs", "python", "where")
+    __slots__ = ("_only_output", "_required", "context", "inputs", "interface", "outputs", "python", "where")
 
     def __init__(
         self,
@@ -270,6 +270,7 @@ class CompiledInterface:
             {name: self._variable(name, converter) for name, converter in self.inputs.items()},
             {name: Variable(converter.literal_type) for name, converter in self.outputs.items()},
         )
+        self._required = frozenset(name for name, variable in self.interface.inputs.items() if variable.required)
 
     def _variable(self, name: str, converter: Converter[Any]) -> Variable:
         default = self.python.defaults.get(name, MISSING)
@@ -309,8 +310,8 @@ class CompiledInterface:
         Raises:
             UsageError: An input is missing.
         """
-        missing = [name for name, v in self.interface.inputs.items() if v.required and name not in given]
-        if missing:
+        if not self._required <= given.keys():
+            missing = [name for name in self.interface.inputs if name in self._required and name not in given]
             wanted = ", ".join(repr(name) for name in missing)
             raise UsageError(
                 f"{self.where} needs the input{'s' * (len(missing) > 1)} {wanted}",
@@ -382,6 +383,12 @@ class CompiledInterface:
             ValueConversionError: One is not of its type; the message names it.
         """
         context = self.context
+        if self._only_output is not None:
+            name, converter = self._only_output
+            try:
+                return converter.to_python(literals[name], context)
+            except ValueConversionError as problem:
+                raise _at(problem, f"output {name!r} of {self.where}") from problem.__cause__
         values: dict[str, Any] = {}
         for name, converter in self.outputs.items():
             try:

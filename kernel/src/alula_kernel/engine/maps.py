@@ -12,14 +12,13 @@ from ..errors import UnknownNameError
 from ..literals import NONE, ListLiteral, Literal, unwrap
 from ..specs import EntitySpec, MapTarget, TaskSpec
 from .actions import Action
+from .attempts import TaskPlan, TaskRun
 from .children import Children
 from .failures import final_failure, reason_for_others
 from .phases import Phase
-from .stepping import Stepper
-from .tasks import drive_task
+from .stepping import Stepper, step
 
 if TYPE_CHECKING:
-    from .attempts import TaskPlan
     from .execution import Execution
 
 Outputs = dict[str, Literal]
@@ -60,8 +59,13 @@ async def drive_map(
         while True:
             while index < size and not ended and not (limit and len(running) >= limit):
                 child = items.run(index)
-                if not children.start(index, child):
-                    await children.adopt(index, child)
+                try:
+                    done, results[index] = step(child)
+                except CallFailedError as failed:
+                    ended.append((index, None, failed))
+                else:
+                    if not done:
+                        await children.adopt(index, child)
                 index += 1
             while ended:
                 position, outputs, failure = ended.popleft()
@@ -168,7 +172,7 @@ class _Items:
         self._kind, self._entity = spec.id.kind, spec.id.name
         self._stepper = Stepper()
         self._plan: TaskPlan | None = None
-        if isinstance(spec, TaskSpec):
+        if isinstance(spec, TaskSpec) and spec.cache is None:
             with contextlib.suppress(UnknownNameError):  # raised again by each item
                 self._plan = execution.task_plan(spec)
         self._inputs = inputs
@@ -198,7 +202,7 @@ class _Items:
         if stepper.in_task:  # that of an item that waits; an item that has ended needs it no more
             stepper = self._stepper = Stepper()
         if self._plan is not None:
-            driver = drive_task(execution, action, self._plan, action.inputs, stepper, self._interruptible)
+            driver = TaskRun(execution, action, self._plan, action.inputs, stepper, self._interruptible).drive()
         else:
             driver = execution.drive(action, self._spec, action.inputs, stepper, self._interruptible)
         return execution.conclude(action, driver, stepper)
