@@ -80,7 +80,8 @@ class ProcessWorker(Worker):
             return loading_failure(failure)
         executor = InlineExecutor(app.body)
         try:
-            outcome = await executor.run(attempt, controller)
+            running = executor.run(attempt, controller)
+            outcome = running if isinstance(running, Outcome) else await running
         except asyncio.CancelledError:
             return cancelled()
         except EngineGoneError:

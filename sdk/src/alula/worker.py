@@ -161,7 +161,8 @@ def _run(app: App, attempt: Attempt, controller: Controller) -> Outcome:
     async def drive() -> Outcome:
         if not attempt.task.blocking:
             await become_task(stepper)
-        return await executor.run(attempt, controller)
+        running = executor.run(attempt, controller)
+        return running if isinstance(running, Outcome) else await running
 
     try:
         outcome = run_blocking(drive())

@@ -61,7 +61,8 @@ class InlineExecutor(TaskExecutor):
         outcome = _STOPPED
         try:
             if attempt_id not in self._cancelled:
-                outcome = await self.run(*submitted)
+                running = self.run(*submitted)
+                outcome = running if isinstance(running, Outcome) else await running
         finally:
             self._cancelled.discard(attempt_id)
             if len(self._ended) >= _KEPT_OUTCOMES:
@@ -69,21 +70,16 @@ class InlineExecutor(TaskExecutor):
             self._ended[attempt_id] = outcome
         return outcome
 
-    async def run(self, attempt: Attempt, controller: Controller) -> Outcome:
-        task, seconds = attempt.task, attempt.timeout_seconds
+    def run(self, attempt: Attempt, controller: Controller) -> Outcome | Awaitable[Outcome]:
+        seconds = attempt.timeout_seconds
+        if not attempt.task.blocking:
+            return self._await(attempt, controller, None, seconds)
         started: Outcome | Awaitable[Outcome]
-        if not task.blocking:
-            await controller.enter_event_loop()
-            started = self._bodies(task)(attempt, controller)
-        elif seconds is None:
-            started = contextvars.copy_context().run(self._bodies(task), attempt, controller)
+        if seconds is None:
+            started = contextvars.copy_context().run(self._bodies(attempt.task), attempt, controller)
         else:
             started, seconds = self._call_within(seconds, attempt, controller)
-        if isinstance(started, Outcome):
-            return started
-        if task.blocking:
-            await controller.enter_event_loop()
-        return await self._await(attempt, started, seconds)
+        return started if isinstance(started, Outcome) else self._await(attempt, controller, started, seconds)
 
     async def _outcome_of(self, attempt_id: str) -> Outcome:
         ended = self._ended.get(attempt_id) or self._ended_before.get(attempt_id)
@@ -123,7 +119,16 @@ class InlineExecutor(TaskExecutor):
             return _timed_out(seconds), None
         return outcome, max(seconds - (time.monotonic() - began), 0.0)
 
-    async def _await(self, attempt: Attempt, outcome: Awaitable[Outcome], seconds: float | None) -> Outcome:
+    async def _await(
+        self, attempt: Attempt, controller: Controller, outcome: Awaitable[Outcome] | None, seconds: float | None
+    ) -> Outcome:
+        """Wait for the outcome of a coroutine function, which is called here if that was not done yet."""
+        await controller.enter_event_loop()
+        if outcome is None:
+            started = self._bodies(attempt.task)(attempt, controller)
+            if isinstance(started, Outcome):
+                return started
+            outcome = started
         import asyncio
 
         # A task of its own, so that `cancel` and the time limit can stop it and nothing else. It is not started before

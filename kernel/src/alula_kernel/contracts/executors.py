@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -192,12 +192,18 @@ class TaskExecutor(ABC):
         `LOST`, not an exception.
         """
 
-    async def run(self, attempt: Attempt, controller: Controller) -> Outcome:
-        """Run an attempt from its start to its end. If whoever awaits this is stopped, so is the attempt.
+    def run(self, attempt: Attempt, controller: Controller) -> Outcome | Awaitable[Outcome]:
+        """Run an attempt from its start to its end. If whoever awaits that is stopped, so is the attempt.
 
-        The engine awaits it instead of `submit` and `wait` where no handle is of use: `survives_engine` and
+        The engine calls it instead of `submit` and `wait` where no handle is of use: `survives_engine` and
         `needs_event_loop` are False, and `enforces_timeout` is True.
+
+        Returns:
+            How it ended, or what is to be awaited for that.
         """
+        return self._run(attempt, controller)
+
+    async def _run(self, attempt: Attempt, controller: Controller) -> Outcome:
         handle = await self.submit(attempt, controller)
         try:
             return await self.wait(handle)

@@ -336,7 +336,8 @@ class TaskRun:
                 await execution.committed(self.stepper)
             if plan.runs_here and left is None:
                 try:
-                    outcome = await plan.executor.run(attempt, controller)
+                    running = plan.executor.run(attempt, controller)
+                    outcome = running if isinstance(running, Outcome) else await running
                 except Exception as failure:  # noqa: BLE001 - logged where it becomes an outcome
                     outcome = self._lost(attempt, failure)
             else:

@@ -17,8 +17,18 @@ def check_inline_size(values: dict[str, Literal], limit: int, what: str) -> None
     Raises:
         CallFailedError: They are larger.
     """
-    if not values or _bound_bytes(values, limit) <= limit:
-        return
+    # Bytes that they certainly do not exceed, without encoding them: tags, lengths and a number take less than 40, a
+    # character at most four.
+    bound = 5
+    for name, value in values.items():
+        if type(value) is not Scalar:
+            break
+        bound += 40 + 4 * len(name)
+        if type(value.value) is str:
+            bound += 4 * len(value.value)
+    else:
+        if bound <= limit or not values:
+            return
     size = max((len(value.value) for value in values.values() if isinstance(value, Bytes)), default=0)
     if size <= limit:
         size = size_bytes(values)
@@ -30,16 +40,3 @@ def check_inline_size(values: dict[str, Literal], limit: int, what: str) -> None
         f"the {what} take {size:,} bytes, more than the {limit:,} that may travel inline; the largest is {largest!r}. "
         "Pass it as a File or DataFrame, or raise max_inline_io_bytes.",
     )
-
-
-def _bound_bytes(values: dict[str, Literal], limit: int) -> int:
-    """Return bytes that values certainly do not exceed, without encoding them; more than `limit` if that is not known."""
-    total = 5
-    for name, value in values.items():
-        if type(value) is not Scalar:
-            return limit + 1
-        # Tags, lengths and a number take less than 40 bytes; a character takes at most four.
-        total += 40 + 4 * len(name)
-        if type(value.value) is str:
-            total += 4 * len(value.value)
-    return total

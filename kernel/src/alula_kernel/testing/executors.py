@@ -535,4 +535,4 @@ class _Handing:
 
 
 async def _finish(executor: TaskExecutor, attempt: Attempt, controller: Controller | None = None) -> Outcome:
-    return await executor.run(attempt, controller or NoCalls())
+    return await executor.wait(await executor.submit(attempt, controller or NoCalls()))
