@@ -51,6 +51,12 @@ class Result:
             return "dream"
         return "bar" if self.ours.wall.median <= self.budget.bar else "missed"
 
+    @property
+    def verdict_by_ratio(self) -> str:
+        """How the ratio stands to that of the bar: ``met``, ``missed``, or ``-`` if that is not known."""
+        bar = self.budget.bar_ratio
+        return "-" if bar is None else "met" if self.ratio <= bar else "missed"
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain data."""
         return {
@@ -63,6 +69,8 @@ class Result:
             "value": _plain(self.ours),
             "floor": {"name": self.floor_name, **_plain(self.floor)},
             "ratio": self.ratio,
+            "bar_ratio": self.budget.bar_ratio,
+            "verdict_by_ratio": self.verdict_by_ratio,
             "references": {name: _plain(timings) for name, timings in self.references.items()},
             "peers": {name: _plain(timings) for name, timings in self.peers.items()},
             "note": self.note,

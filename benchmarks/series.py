@@ -131,4 +131,4 @@ class Calibration:
         )
         if not self.disturbed:
             return found
-        return f"{found}\nother programs kept the machine busy: judge by the ratio and by processor time"
+        return f"{found}\nother programs kept the machine busy: judge by the ratio, against that of the bar, and by processor time"

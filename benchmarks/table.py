@@ -30,7 +30,21 @@ def table(results: Sequence[Result], peers: Iterable[str]) -> str:
         peers: Names of the peers that have a column.
     """
     peers = list(peers)
-    header = ["", "what", "unit", "Alula", "processor", "floor", "ratio", "bar", "dream", "met", *peers]
+    header = [
+        "",
+        "what",
+        "unit",
+        "Alula",
+        "processor",
+        "floor",
+        "ratio",
+        "bar",
+        "dream",
+        "met",
+        "bar's ratio",
+        "met",
+        *peers,
+    ]
     rows = [
         [
             result.budget.id,
@@ -43,6 +57,8 @@ def table(results: Sequence[Result], peers: Iterable[str]) -> str:
             figure(result.budget.bar),
             figure(result.budget.dream),
             result.verdict,
+            "-" if result.budget.bar_ratio is None else f"{figure(result.budget.bar_ratio)}x",
+            result.verdict_by_ratio,
             *(figure(result.peers[name].wall.median) if name in result.peers else "-" for name in peers),
         ]
         for result in results
@@ -52,7 +68,7 @@ def table(results: Sequence[Result], peers: Iterable[str]) -> str:
 
 def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    left = {0, 1, 2, 9}
+    left = {0, 1, 2, 9, 11}
 
     def line(row: list[str]) -> str:
         cells = (

@@ -27,6 +27,10 @@ def test_figures_are_printed_and_written(start: Start, tmp_path: Path) -> None:
         assert result["floor"]["median"] > 0
         assert result["ratio"] == pytest.approx(result["value"]["median"] / result["floor"]["median"])
         assert result["verdict"] in {"dream", "bar", "missed"}
+    cache, compilation = content["results"]
+    assert cache["bar_ratio"] == pytest.approx(80 / 32)
+    assert cache["verdict_by_ratio"] == ("met" if cache["ratio"] <= 80 / 32 else "missed")
+    assert (compilation["bar_ratio"], compilation["verdict_by_ratio"]) == (None, "-")
 
 
 def test_whole_processes_are_measured(start: Start, tmp_path: Path) -> None:
