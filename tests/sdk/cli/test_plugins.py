@@ -125,7 +125,7 @@ def test_a_plugin_that_is_switched_off_is_shown_as_such(program: Run, install: C
 def test_a_new_plugin_is_begun_where_it_is_wanted(alula: Run, folder: Path) -> None:
     answer = alula("plugins", "new", "alula-demo", "--directory", "made")
     assert answer.code == 0
-    assert answer.out.startswith("made made/alula-demo\n\nnext:\n  pip install -e made/alula-demo\n")
+    assert answer.out.startswith("made made/alula-demo\n\nnext:\n  pip install -e 'made/alula-demo[test]'\n")
     assert (folder / "made/alula-demo/pyproject.toml").is_file()
     again = alula("plugins", "new", "alula-demo", "--directory", "made")
     assert again.code == 2

@@ -73,7 +73,7 @@ def new(name: str, directory: Path) -> None:
 
     made = new_plugin(name, directory)
     click.echo(f"made {made}")
-    click.echo(f"\nnext:\n  pip install -e {made}\n  python -m pytest {made}/tests\n  alula plugins list")
+    click.echo(f"\nnext:\n  pip install -e '{made}[test]'\n  python -m pytest {made}/tests\n  alula plugins list")
 
 
 def _described() -> list[PluginInfo]:
