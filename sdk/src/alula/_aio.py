@@ -31,8 +31,7 @@ class WithAio(Generic[P, R]):
         return self._function(*args, **kwargs)
 
     def __repr__(self) -> str:
-        name = getattr(self._function, "__qualname__", repr(self._function))
-        return f"<function {name}: call it, or await its `aio`>"
+        return "<function: call it, or await its `aio`>"
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do the same without blocking the event loop."""

@@ -37,7 +37,7 @@ def broken(x: int) -> int:
 
 def test_a_run_shows_what_happened() -> None:
     run = alula.run(double, x=2)
-    assert repr(run.outputs) == "<function Run.outputs: call it, or await its `aio`>"
+    assert repr(run.outputs) == "<function: call it, or await its `aio`>"
     assert (run.result, tuple(run.outputs()), run.outputs().o0, run.output("o0")) == (4, (4,), 4, 4)
     assert run.phase.value == "succeeded"
     assert run.error is None
