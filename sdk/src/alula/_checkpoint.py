@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import io
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from alula_kernel.errors import StorageError, UsageError
 from alula_kernel.storage import Storage
+
+from ._leftovers import working_folder
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 
 class Saved:
@@ -39,7 +43,7 @@ class Checkpoint:
         self.prefix = prefix
         self._previous = previous
         self._lock = threading.Lock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryDirectory[str] | None = None
         self.saved = False
 
     def prev_exists(self) -> bool:
@@ -146,7 +150,7 @@ class Checkpoint:
     def path(self) -> Path:
         """A folder of this attempt in which `load` puts what it finds."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="alula-checkpoint-")
+            self._folder = working_folder()
         return Path(self._folder.name)
 
     def load_sync(self) -> Path | None:

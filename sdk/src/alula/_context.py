@@ -177,9 +177,9 @@ class TaskContext:
     @functools.cached_property
     def working_directory(self) -> str:
         """A folder for the attempt's own files, removed when it ends."""
-        import tempfile
+        from ._leftovers import working_folder
 
-        return self.until_end.enter_context(tempfile.TemporaryDirectory(prefix="alula-"))
+        return self.until_end.enter_context(working_folder())
 
     @property
     def output_prefix(self) -> str:

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from typing import TYPE_CHECKING
 
 from alula_kernel.processes import ProcessId
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
+_WORKING = "alula-work-"
+
+
+def working_folder() -> TemporaryDirectory[str]:
+    """Make a folder for the files of a task, to be removed with its attempt."""
+    import tempfile
+
+    _remove_working_folders_once()
+    return tempfile.TemporaryDirectory(prefix=own_prefix(_WORKING))
+
+
+def remove_working_folders() -> None:
+    """Remove those that processes of this user's have left which are gone."""
+    import tempfile
+
+    remove_leftovers(tempfile.gettempdir(), _WORKING)
+
+
+@functools.cache
+def _remove_working_folders_once() -> None:
+    remove_working_folders()
 
 
 def own_prefix(prefix: str) -> str:

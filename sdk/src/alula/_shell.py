@@ -9,7 +9,6 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from alula_kernel.errors import AlulaError, UnknownNameError, UsageError
 
 from ._interface import PythonInterface
+from ._leftovers import working_folder
 from ._state import call_site
 from ._task import Task
 
@@ -146,7 +146,7 @@ class ShellTask(Task):
         return self._script
 
     def execute(self, **inputs: Any) -> Any:
-        with tempfile.TemporaryDirectory(prefix="alula-shell-") as folder:
+        with working_folder() as folder:
             values = {name: _shell_text(value) for name, value in inputs.items()}
             paths = {o.var: self._output_path(o, values, folder) for o in self._outputs}
             script = self._fill(values, paths, folder)

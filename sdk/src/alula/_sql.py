@@ -152,14 +152,14 @@ class SQLite3Task(SQLTask):
 
     def run_query(self, query: str, parameters: list[Any]) -> Any:
         import sqlite3
-        import tempfile
 
         import pyarrow as pa
 
         from ._app import current_app
+        from ._leftovers import working_folder
 
         storage = current_app().storage
-        with tempfile.TemporaryDirectory(prefix="alula-sqlite-") as folder:
+        with working_folder() as folder:
             uri = storage.uri(self.config.uri)
             path = storage.local_path(uri)
             if path is None:

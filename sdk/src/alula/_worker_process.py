@@ -12,6 +12,7 @@ from alula_kernel.contracts import Attempt, CodeReference, Outcome
 from alula_kernel.specs import TaskSpec
 
 from ._app import current_app
+from ._leftovers import remove_working_folders
 from ._secret_files import remove_secret_files
 from ._secret_providers import hidden_variables, hide_variables
 from ._worker_channel import Channel, ChannelController, EngineGoneError
@@ -33,8 +34,10 @@ class ProcessWorker(Worker):
         if used is not None:
             used.scratch.remove()
 
-    def child_ended(self) -> None:
+    def child_ended(self, killed: bool) -> None:
         remove_secret_files()
+        if killed:
+            remove_working_folders()
 
     def load_code(self, code: CodeReference) -> None:
         load_code(code)

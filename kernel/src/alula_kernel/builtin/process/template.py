@@ -206,7 +206,7 @@ class _Template:
             pass
         while (collected := _collect()) is not None:
             pid, status, usage = collected
-            self._worker.child_ended()
+            self._worker.child_ended(killed=os.WIFSIGNALED(status))
             child = self._children.pop(pid, None)
             if child is not None:
                 peak = max(child.peak, usage.ru_maxrss * MAXRSS_BYTES)

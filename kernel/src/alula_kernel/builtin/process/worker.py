@@ -68,8 +68,12 @@ class Worker(ABC):
     def end(self) -> None:
         """Clear away what this process has made; called in a child before it ends by itself."""
 
-    def child_ended(self) -> None:
-        """Clear away what a child has left that has ended; called in the template, which must not wait."""
+    def child_ended(self, killed: bool) -> None:
+        """Clear away what a child has left that has ended; called in the template, which must not wait.
+
+        Args:
+            killed: Whether a signal ended it, so that it could not clear away anything itself.
+        """
 
 
 def worker_main(arguments: Sequence[str], worker: Worker) -> NoReturn:
