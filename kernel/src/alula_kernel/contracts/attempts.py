@@ -36,7 +36,7 @@ def depth_of(action: str) -> int:
     return action.count(".")
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One try of an action: all that an executor and a worker need.
 
     Attributes:
@@ -101,7 +101,7 @@ OUTCOME_KINDS = frozenset(
 )
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of an attempt: facts, not policy.
 
     Attributes:

@@ -12,7 +12,7 @@ from ..literals import Literal
 from ..specs import EntitySpec, Overrides, Target
 
 
-class CallRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CallRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A call that a running task makes: it becomes a child action.
 
     Attributes:

@@ -42,7 +42,7 @@ def brief(value: Any, limit_chars: int) -> str:
     return text if len(text) <= limit_chars else f"{text[: limit_chars - 3]}..."
 
 
-class ConversionContext(msgspec.Struct, frozen=True):
+class ConversionContext(msgspec.Struct, frozen=True, gc=False):
     """What a converter may use.
 
     Attributes:

@@ -314,13 +314,17 @@ class TaskRun:
             action=action.id,
             number=number,
             inputs=self.inputs,
-            timeout_seconds=self._attempt_seconds(left) if plan.has_limits else None,
-            # The last attempt that the platform may spoil stays off capacity that can be taken away.
-            interruptible=self.interruptible is True and not self.budget.last_system_attempt,
             output_prefix=f"{prefix}/{attempt_id}" if prefix else "",
             previous_checkpoint=action.checkpoint,
         )
-        if plan.spec.retries.memory_factor > 1:
+        if plan.has_limits or self.interruptible:
+            attempt = replace(
+                attempt,
+                timeout_seconds=self._attempt_seconds(left),
+                # The last attempt that the platform may spoil stays off capacity that can be taken away.
+                interruptible=bool(self.interruptible) and not self.budget.last_system_attempt,
+            )
+        if number > 1 and plan.spec.retries.memory_factor > 1:
             ended = sum(record.outcome == OUT_OF_MEMORY for record in action.attempts)
             attempt = replace(attempt, task=with_more_memory(self.spec, ended))
         record = left

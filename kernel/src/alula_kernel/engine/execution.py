@@ -265,8 +265,8 @@ class Execution:
         if request.overrides is not None and isinstance(spec, TaskSpec):
             spec = request.overrides.apply(spec)
         inputs = request.inputs
-        if defaults := input_defaults(spec, inputs):
-            inputs = {**defaults, **inputs}
+        if len(inputs) < len(spec.interface.inputs):
+            inputs = {**input_defaults(spec, inputs), **inputs}
         name = spec.id.name
         action = Action(
             id=f"{parent.id}.{child}",
