@@ -180,6 +180,95 @@ def test_two_majors_of_a_library_in_one_run(
     assert "built the environment" not in run_in(tmp_path, *command, path=commands)
 
 
+SHOP = {
+    "shop/dbt_project.yml": "{name: shop, version: '1.0', profile: shop, models: {shop: {+materialized: table}}}",
+    "shop/profiles.yml": "shop: {target: here, outputs: {here: {type: duckdb, path: shop.duckdb}}}",
+    "shop/seeds/orders.csv": "id,customer,amount\n1,ada,3\n2,bob,4\n3,ada,5\n",
+    "shop/models/totals.sql": "select customer, sum(amount) as total from {{ ref('orders') }} group by customer",
+    "shop/tests/totals_are_small.sql": "select * from {{ ref('totals') }} where total > {{ var('most', 100) }}",
+    "flow.py": """
+import json
+import subprocess
+
+from flytekit import task, workflow
+from flytekitplugins.dbt.error import DBTHandledError, DBTUnhandledError
+from flytekitplugins.dbt.schema import (
+    DBTFreshnessInput, DBTFreshnessOutput, DBTRunInput, DBTRunOutput, DBTTestInput, DBTTestOutput
+)
+from flytekitplugins.dbt.task import DBTFreshness, DBTRun, DBTTest
+
+PLACE = {"project_dir": "shop", "profiles_dir": "shop", "profile": "shop"}
+run, check, fresh = DBTRun(name="run"), DBTTest(name="check"), DBTFreshness(name="fresh")
+
+
+@task
+def seed():
+    subprocess.run(["dbt", "seed", "--project-dir", "shop", "--profiles-dir", "shop"], check=True)
+
+
+@task
+def found(ran: DBTRunOutput, checked: DBTTestOutput, sources: DBTFreshnessOutput) -> list[str]:
+    assert "model.shop.totals" in json.loads(ran.raw_manifest)["nodes"]
+    results = [json.loads(text)["results"] for text in (ran.raw_run_result, checked.raw_run_result, sources.raw_sources)]
+    return [result["status"] for one in results for result in one]
+
+
+@workflow
+def wf() -> list[str]:
+    ran = run(input=DBTRunInput(**PLACE))
+    checked = check(input=DBTTestInput(**PLACE, select=["totals"]))
+    sources = fresh(input=DBTFreshnessInput(**PLACE))
+    seed() >> ran
+    ran >> checked
+    checked >> sources
+    return found(ran=ran, checked=checked, sources=sources)
+
+
+if __name__ == "__main__":
+    print("found", wf())
+    most = {"flags": {"vars": {"most": 7}}}
+    try:
+        check(input=DBTTestInput(**PLACE, **most))
+    except DBTHandledError as failure:
+        print("handled", bool(failure.logs), failure)
+    print("ignored", check(input=DBTTestInput(**PLACE, **most, ignore_handled_error=True)).exit_code)
+    try:
+        run(input=DBTRunInput(**{**PLACE, "project_dir": "."}))
+    except DBTUnhandledError as failure:
+        print("unhandled", failure)
+""",
+}
+
+
+def test_a_program_for_flyte_runs_dbt(
+    wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run dbt's commands as tasks, on a project in DuckDB; without dbt it is named."""
+    monkeypatch.setenv("ALULA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    commands = environment(*(str(wheels[name]) for name in ("alula-kernel", "alula", "alula-flyte")))
+    for name, text in SHOP.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    alone = "from flow import *; run(input=DBTRunInput(**PLACE))"
+    started = (str(commands / "python"), "-c", f"import alula_flyte; alula_flyte.install(); {alone}")
+    assert "dbt is not installed here" in run_in(tmp_path, *started, expect=1)
+
+    # 1.12 needs a package that is no wheel, and downloads itself from elsewhere when it is installed.
+    wanted = ("dbt-core>=1.10,<1.12", "dbt-duckdb")
+    run_in(tmp_path, "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(commands.parent), *wanted)
+    printed = run_in(tmp_path, str(commands / "python"), "-m", "alula_flyte", "flow.py", path=commands)
+    assert "found ['success', 'pass']" in printed
+    assert re.search(
+        r"handled True dbt --log-format json test .* found failures\n.*FAIL 1 totals_are_small", printed
+    ), printed
+    assert "ignored 1" in printed
+    assert re.search(r"unhandled dbt --log-format json run .* could not do its work\n[^$]*dbt_project.yml", printed), (
+        printed
+    )
+
+
 BROKEN = {
     "alula_broken.py": "raise RuntimeError('a broken plugin')\n",
     "pyproject.toml": """

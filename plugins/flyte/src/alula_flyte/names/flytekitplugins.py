@@ -21,6 +21,13 @@ def _same_names(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def _dbt(*names: str) -> Table:
+    return {
+        name: adapted(f"alula_flyte.flyte1.dbt_commands:{name}", "needs dbt and the adapter of the database")
+        for name in names
+    }
+
+
 _TRAINING = _same_names("CleanPodPolicy", "RestartPolicy", "RunPolicy")
 _EDITORS = {
     **{
@@ -169,6 +176,13 @@ MODULES: dict[str, Table] = {
             "inputs are bound by the database, and cannot stand for names of tables; needs sqlalchemy and the driver",
         ),
     },
+    "flytekitplugins.dbt": {},
+    "flytekitplugins.dbt.error": _dbt("DBTHandledError", "DBTUnhandledError"),
+    "flytekitplugins.dbt.schema": _dbt(
+        *("BaseDBTInput", "BaseDBTOutput", "DBTFreshnessInput", "DBTFreshnessOutput"),
+        *("DBTRunInput", "DBTRunOutput", "DBTTestInput", "DBTTestOutput"),
+    ),
+    "flytekitplugins.dbt.task": _dbt("DBTFreshness", "DBTRun", "DBTTest"),
     "flytekitplugins.pod": {"Pod": adapted("alula_flyte.pods:Pod", "its task runs on this machine, without the pod")},
     "flytekitplugins.deck": {},
     "flytekitplugins.deck.renderer": {
@@ -187,6 +201,7 @@ MODULES["flytekitplugins.omegaconf.config"] = MODULES["flytekitplugins.omegaconf
 MODULES["flytekitplugins.kfmpi.task"] = MODULES["flytekitplugins.kfmpi"]
 MODULES["flytekitplugins.bigquery.connector"] = MODULES["flytekitplugins.bigquery"]
 MODULES["flytekitplugins.bigquery.task"] = MODULES["flytekitplugins.bigquery"]
+MODULES["flytekitplugins.dbt"] = {**MODULES["flytekitplugins.dbt.task"], **MODULES["flytekitplugins.dbt.schema"]}
 MODULES["flytekitplugins.sqlalchemy.task"] = MODULES["flytekitplugins.sqlalchemy"]
 MODULES["flytekitplugins.papermill.task"] = MODULES["flytekitplugins.papermill"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
@@ -210,7 +225,6 @@ MISSING_MODULES: dict[str, Row] = {
                     "athena",
                     "awssagemaker_inference",
                     "comet_ml",
-                    "dbt",
                     "dolt",
                 ),
                 *(
