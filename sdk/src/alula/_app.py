@@ -51,6 +51,7 @@ class Entities:
         self._specs: dict[EntityId, EntitySpec] = {}
         self._objects: weakref.WeakValueDictionary[EntityId, Entity] = weakref.WeakValueDictionary()
         self.find = self._objects.get
+        """Returns the entity of an id, or None."""
         self._references: dict[EntityId, Entity] = {}
         self._adopted: dict[EntityId, Entity] = {}
         self._kept: dict[int, tuple[weakref.ref[EntitySpec], list[Entity]]] = {}

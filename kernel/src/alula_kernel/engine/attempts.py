@@ -420,6 +420,7 @@ class TaskRun:
         return outcome
 
     def _lost(self, attempt: Attempt, failure: Exception) -> Outcome:
+        """Return the outcome of an attempt over which the executor failed."""
         name = self.executor.name
         logger.debug("executor %s lost %s", name, attempt.id, exc_info=failure)
         return _system_failure(f"executor {name} failed: {failure}", failure)

@@ -267,20 +267,16 @@ class Execution:
         inputs = request.inputs
         if len(inputs) < len(spec.interface.inputs):
             inputs = {**input_defaults(spec, inputs), **inputs}
-        name = spec.id.name
         action = Action(
             id=f"{parent.id}.{child}",
             parent=parent.id,
             name=request.name or entity.name.rpartition(".")[2],
             kind=entity.kind,
-            entity=name,
+            entity=spec.id.name,
             inputs=inputs,
             group=request.group,
         )
-        if self.left is not None:
-            action = self.begin(action)
-        else:
-            self.table.create(action)
+        action = self.begin(action)
         return self.conclude(action, self.drive(action, spec, action.inputs, stepper), stepper)
 
     def drive(

@@ -12,11 +12,12 @@ from ..errors import UnknownNameError
 from ..literals import NONE, ListLiteral, Literal, unwrap
 from ..specs import EntitySpec, MapTarget, TaskSpec
 from .actions import Action
-from .attempts import TaskPlan, TaskRun
+from .attempts import TaskPlan
 from .children import Children
 from .failures import final_failure, reason_for_others
 from .phases import Phase
-from .stepping import Stepper, step
+from .stepping import Stepper
+from .tasks import drive_task
 
 if TYPE_CHECKING:
     from .execution import Execution
@@ -59,13 +60,8 @@ async def drive_map(
         while True:
             while index < size and not ended and not (limit and len(running) >= limit):
                 child = items.run(index)
-                try:
-                    done, results[index] = step(child)
-                except CallFailedError as failed:
-                    ended.append((index, None, failed))
-                else:
-                    if not done:
-                        await children.adopt(index, child)
+                if not children.start(index, child):
+                    await children.adopt(index, child)
                 index += 1
             while ended:
                 position, outputs, failure = ended.popleft()
@@ -172,7 +168,7 @@ class _Items:
         self._kind, self._entity = spec.id.kind, spec.id.name
         self._stepper = Stepper()
         self._plan: TaskPlan | None = None
-        if isinstance(spec, TaskSpec) and spec.cache is None:
+        if isinstance(spec, TaskSpec):
             with contextlib.suppress(UnknownNameError):  # raised again by each item
                 self._plan = execution.task_plan(spec)
         self._inputs = inputs
@@ -194,15 +190,12 @@ class _Items:
             entity=self._entity,
             inputs=inputs,
         )
-        if execution.left is None:
-            execution.table.create(action)
-        else:
-            action = execution.begin(action)
+        action = execution.begin(action)
         stepper = self._stepper
         if stepper.in_task:  # that of an item that waits; an item that has ended needs it no more
             stepper = self._stepper = Stepper()
         if self._plan is not None:
-            driver = TaskRun(execution, action, self._plan, action.inputs, stepper, self._interruptible).drive()
+            driver = drive_task(execution, action, self._plan, action.inputs, stepper, self._interruptible)
         else:
             driver = execution.drive(action, self._spec, action.inputs, stepper, self._interruptible)
         return execution.conclude(action, driver, stepper)

@@ -138,8 +138,8 @@ class BaseDBTOutput:
 
 
 @dataclass
-class DBTRunOutput(BaseDBTOutput):
-    """What ``dbt run`` found.
+class _Results(BaseDBTOutput):
+    """What a command found in the nodes of a project.
 
     Attributes:
         raw_run_result: Text of ``run_results.json``.
@@ -151,16 +151,13 @@ class DBTRunOutput(BaseDBTOutput):
 
 
 @dataclass
-class DBTTestOutput(BaseDBTOutput):
-    """What ``dbt test`` found.
+class DBTRunOutput(_Results):
+    """What ``dbt run`` found."""
 
-    Attributes:
-        raw_run_result: Text of ``run_results.json``.
-        raw_manifest: Text of ``manifest.json``.
-    """
 
-    raw_run_result: str
-    raw_manifest: str
+@dataclass
+class DBTTestOutput(_Results):
+    """What ``dbt test`` found."""
 
 
 @dataclass
