@@ -518,6 +518,35 @@ class TaskExecutorConformance(Conformance):
         scenario.close()
         assert asked_for is controller
 
+    def test_E34_run(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
+        """`run` gives the outcome that `submit` and `wait` give, of a success and of a failure."""
+
+        async def scenario() -> tuple[Outcome, Outcome]:
+            added = await _run(executor, make_attempt("add", {"a": 2, "b": 3}))
+            return added, await _run(executor, make_attempt("fail", {"message": "deliberate"}))
+
+        added, failed = self.run(scenario())
+        assert added.kind == SUCCEEDED, added.error
+        assert added.outputs == {"o0": Scalar(5)}
+        assert failed.kind == USER_FAILURE
+        assert failed.error is not None
+        assert "deliberate" in failed.error.message
+
+    @needs("survives_restart", "cancels_running")
+    def test_E35_stop_run(self, executor: TaskExecutor, make_attempt: AttemptMaker) -> None:
+        """Whoever stops waiting for `run` stops the attempt."""
+
+        async def scenario() -> Outcome:
+            attempt = make_attempt("sleep", {"seconds": self.limit_seconds * 2})
+            running = asyncio.ensure_future(_run(executor, attempt))
+            await asyncio.sleep(0.2)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            return await executor.wait(await executor.submit(attempt, NoCalls()))
+
+        assert self.run(scenario()).kind == CANCELLED
+
 
 class _AskedForLoop(NoCalls):
     """A controller that answers the wish for an event loop by handing itself to whoever steps the coroutine."""
@@ -532,6 +561,11 @@ class _Handing:
 
     def __await__(self) -> Generator[object, None, None]:
         yield self._what
+
+
+async def _run(executor: TaskExecutor, attempt: Attempt) -> Outcome:
+    running = executor.run(attempt, NoCalls())
+    return running if isinstance(running, Outcome) else await running
 
 
 async def _finish(executor: TaskExecutor, attempt: Attempt, controller: Controller | None = None) -> Outcome:
