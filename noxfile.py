@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -52,6 +53,8 @@ BESIDE = {
     "spark": ["-e./plugins/flyte"],
 }
 EVERYTHING = ["-e", "./kernel", "-e", "./sdk[all]", *(f"-e./plugins/{name}" for name in PLUGINS if name not in ENGINES)]
+# The version on which the tests marked `one_python` run: the one that nox runs on, which is certainly there.
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # One more than cores on a small machine, since tests wait for processes; on a large one they would get in each other's way.
 WORKERS = str(max(3, (os.cpu_count() or 2) // 2))
 
@@ -95,6 +98,19 @@ def _test_groups() -> list[str]:
 
 def _pytest(session: nox.Session, *arguments: str) -> None:
     session.run("python", "-m", "pytest", *arguments)
+
+
+def _test_all(session: nox.Session, *, repeated: bool) -> None:
+    """Run the tests of all distributions, or what follows ``--``.
+
+    Args:
+        session: The session.
+        repeated: Whether another session runs them as well, so that those marked `one_python` are left to it.
+    """
+    chosen = ["--ignore=tests/docs"]  # the session "docs" runs them
+    if repeated:
+        chosen += ["-m", "not e2e and not chaos and not one_python"]
+    _pytest(session, "-n", WORKERS, *(session.posargs or chosen))
 
 
 @nox.session
@@ -152,7 +168,7 @@ def layers(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests of all distributions, and those that cross them, on one Python with the newest dependencies."""
     session.install(*EVERYTHING, *_test_groups())
-    _pytest(session, "-n", WORKERS, *session.posargs)
+    _test_all(session, repeated=THIS_PYTHON in PYTHONS and session.python != THIS_PYTHON)
 
 
 @nox.session(python=PYTHONS[0])
@@ -161,7 +177,7 @@ def lowest(session: nox.Session) -> None:
     if session.venv_backend != "uv":
         session.skip("pip cannot choose the lowest versions; install nox[uv]")
     session.install("--resolution", "lowest-direct", *EVERYTHING, *_test_groups())
-    _pytest(session, "-n", WORKERS, *session.posargs)
+    _test_all(session, repeated=True)
 
 
 @nox.session

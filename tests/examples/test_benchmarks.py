@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 
 Start = Callable[..., subprocess.CompletedProcess[str]]

@@ -11,6 +11,8 @@ import pytest
 
 import alula
 
+pytestmark = pytest.mark.one_python
+
 Start = Callable[..., subprocess.CompletedProcess[str]]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

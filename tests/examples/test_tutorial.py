@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[2]
 MARK = "% run by tests/examples/test_tutorial.py, where the folder examples is\n% skip: next\n"
 SESSION = re.compile(re.escape(MARK) + r"```console\n\$ (?P<command>.+)\n(?P<output>(?:.+\n)+)```")

@@ -15,6 +15,8 @@ import alula
 from alula_duckdb import DuckDBQuery, QueryFailedError
 from alula_kernel.errors import UsageError
 
+pytestmark = pytest.mark.one_python
+
 
 def rows(query: DuckDBQuery, **inputs: Any) -> list[dict[str, Any]]:
     return query(**inputs).open(pa.Table).all().to_pylist()  # type: ignore[no-any-return]

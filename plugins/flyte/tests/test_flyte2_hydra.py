@@ -29,7 +29,7 @@ def configs(write: Callable[[str, str], Path]) -> None:
     write("conf/task_env/more.yaml", "cost:\n  resources:\n    memory: 1Mi\n  retries: 2\n")
 
 
-pytestmark = pytest.mark.usefixtures("configs")
+pytestmark = [pytest.mark.usefixtures("configs"), pytest.mark.one_python]
 
 
 def test_one_run_and_sweeps(run: Callable[[str], str]) -> None:

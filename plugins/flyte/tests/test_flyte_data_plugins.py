@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.fixture
 def run(write: Callable[[str, str], Path], python: Callable[..., Any]) -> Callable[[str], Any]:

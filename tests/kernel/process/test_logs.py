@@ -39,6 +39,7 @@ def test_a_line_comes_while_the_task_runs(world: Any, tmp_path: Path, reuse: Reu
     assert world.run(scenario()) == [b"before\n", b"after\n"]
 
 
+@pytest.mark.one_python
 def test_a_million_lines(world: Any) -> None:
     """They go to a file, and through no memory but that of the one piece that is read."""
 

@@ -248,6 +248,7 @@ def test_following_ends_with_ctrl_c(alula: Run, background: Callable[..., Backgr
     assert (code, err) == (130, "interrupted\n")
 
 
+@pytest.mark.one_python
 def test_a_million_lines_are_never_in_memory(program: Run, folder: Path) -> None:
     assert program(*PROCESS, "--name", "mine", "prog.py", "lots", "--n", "1_000_000", timeout_seconds=300).code == 0
     measured = (

@@ -30,6 +30,8 @@ from alula_kernel.specs import EntityId
 
 from .conftest import PROGRAM, Answer, Write
 
+pytestmark = pytest.mark.one_python
+
 Run = Callable[..., Answer]
 HANG_SECONDS = 60
 
