@@ -49,6 +49,32 @@ _SAMPLES: dict[str, tuple[str, str]] = {
         "import flyte\n\nenv = flyte.TaskEnvironment(name='a', resources=flyte.Resources(cpu=1))\n",
         "import alula\n\nenv = alula.TaskEnvironment(name='a', resources=alula.Resources(cpu=1))\n",
     ),
+    "what is taken from a result is there": (
+        """\
+        import flyte
+
+        env = flyte.TaskEnvironment("a")
+        a = flyte.with_runcontext(name="b").run(env.task)
+        a.wait()
+        print(a.url, a.outputs(), env.name, env.tasks, flyte.run(f).name, flyte.run(f).outputs.aio)
+        a, b = flyte.run(f)
+        c = flyte.run(f)
+        c = None
+        c.unknown
+        """,
+        """\
+        import alula
+
+        env = alula.TaskEnvironment("a")
+        a = alula.with_runcontext(name="b").run(env.task)
+        a.wait()
+        print(a.url, a.outputs(), env.name, env.tasks, alula.run(f).name, alula.run(f).outputs.aio)
+        a, b = alula.run(f)
+        c = alula.run(f)
+        c = None
+        c.unknown
+        """,
+    ),
     "a constructor of another name": (
         "from flyte.io import HashFunction\n\nx = HashFunction.from_fn(str)\n",
         "from alula import HashMethod\n\nx = HashMethod(str)\n",
@@ -368,6 +394,19 @@ def test_encodings_stay(head: str, encoding: str) -> None:
             "alula.TaskEnvironment takes no argument bad; flyte.TaskEnvironment does",
         ),
         ("from flyte.io import File\nFile.bad\n", 2, "alula.File has no bad; flyte.io.File does"),
+        ("import flyte\nflyte.run(f).abort()\n", 2, "Alula's Run has no abort; what flyte.run gives does"),
+        ("import flyte\nr = flyte.run(f)\nr.wait()\nr.abort()\n", 4, "Alula's Run has no abort; "),
+        (
+            "import flyte\nasync def g():\n    r = await flyte.with_runcontext().run.aio(f)\n    r.action\n",
+            4,
+            "Alula's Run has no action; what flyte.with_runcontext gives does",
+        ),
+        (
+            "from flyte import TaskEnvironment\nenv = TaskEnvironment('a')\n@env.sandbox.orchestrator\ndef f(): ...\n",
+            3,
+            "Alula's TaskEnvironment has no sandbox; what flyte.TaskEnvironment gives does",
+        ),
+        ("from flyteplugins.echo import Echo\nEcho()\n", 2, "flyteplugins.echo.Echo has no name of Alula's own: "),
         ("from flytekit import task\ntask(**x)\n", 2, "the arguments may have retries of Flyte 1 "),
         ("from flytekit import task\n@task\ndef f(): f.with_overrides(retries=2)\n", 3, "retries of Flyte 1 "),
         ("import flyte\n@flyte.env.task\ndef f(x): flyte.run\n", 3, "the parameter x has no annotation: "),

@@ -227,7 +227,6 @@ class Runner:
 
     def __init__(self, options: RunOptions, debug: bool = False, copy_style: str = "", root_dir: str = "") -> None:
         self.options = options
-        self.run = WithAio(self._run, self._run_async)
         self._debug = debug
         self._copy_style = copy_style
         self._root_dir = root_dir
@@ -240,6 +239,8 @@ class Runner:
     async def _run_async(self, entity: Entity | Callable[..., Any], /, *args: Any, **inputs: Any) -> Run:
         entity = _checked(entity)
         return self._debugged(await run_values_async(entity, args, inputs, options=self._options_for(entity)))
+
+    run = WithAio(_run, _run_async)
 
     def _options_for(self, entity: Entity) -> RunOptions:
         if not self._copy_style:

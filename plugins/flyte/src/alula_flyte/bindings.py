@@ -28,6 +28,21 @@ Statement = cst.Import | cst.ImportFrom
 Dotted = cst.Name | cst.Attribute
 
 
+@dataclass(frozen=True)
+class Taken:
+    """An attribute that is taken from what a call gives.
+
+    Attributes:
+        methods: The methods that are called in turn before.
+        attribute: The attribute.
+        line: The line.
+    """
+
+    methods: tuple[str, ...]
+    attribute: str
+    line: int
+
+
 @dataclass(eq=False)
 class Reference:
     """A place that refers to something imported.
@@ -39,6 +54,7 @@ class Reference:
         attribute: The attribute that is taken from what it stands for; empty for none.
         arguments: The names of the arguments that what it stands for, or that attribute, is called with.
         call: The call of what it stands for, if it is called.
+        taken: The attributes that are taken from what that call gives, there or under the name that it is given.
         is_base: Whether a class is derived from it.
         is_ambiguous: Whether it may stand for something else as well, because of an assignment or another import.
     """
@@ -49,6 +65,7 @@ class Reference:
     attribute: str = ""
     arguments: frozenset[str] = frozenset()
     call: cst.Call | None = None
+    taken: list[Taken] = field(default_factory=list)
     is_base: bool = False
     is_ambiguous: bool = False
 
@@ -199,8 +216,42 @@ class _Finder:
             attribute=attribute,
             arguments=frozenset(keyword.value for keyword in keywords if keyword),
             call=call if attribute in {"", "aio"} else None,
+            taken=list(self._taken(call, access.scope)) if call and attribute in {"", "aio"} else [],
             is_base=not attribute and self._is_base(outer),
         )
+
+    def _taken(self, call: cst.Call, scope: Scope) -> Iterator[Taken]:
+        """Find the attributes that are taken from what a call gives."""
+        methods: tuple[str, ...] = ()
+        while attributes := self._attributes_of(call):
+            name, *others = (node.attr.value for node in attributes)
+            yield Taken(methods, name, self._line(attributes[0]))
+            outer = self.parents.get(attributes[-1])
+            if not isinstance(outer, cst.Call) or outer.func is not attributes[-1] or others not in ([], ["aio"]):
+                return
+            methods, call = (*methods, name), outer
+        for access in self._uses_of_result(call, scope):
+            for attribute in self._attributes_of(access.node)[:1]:
+                yield Taken(methods, attribute.attr.value, self._line(attribute))
+
+    def _attributes_of(self, node: cst.CSTNode) -> list[cst.Attribute]:
+        """Return the attributes that are taken from an expression, from the inside out."""
+        attributes: list[cst.Attribute] = []
+        while isinstance(outer := self.parents.get(node), cst.Attribute) and outer.value is node:
+            attributes.append(outer)
+            node = outer
+        return attributes
+
+    def _uses_of_result(self, call: cst.Call, scope: Scope) -> Iterable[Access]:
+        """Return where the only name is used that the result of a call is given, if nothing else is given that name."""
+        outer = self.parents.get(call)
+        if isinstance(outer, cst.Await):
+            outer = self.parents.get(outer)
+        if not isinstance(outer, cst.Assign) or len(outer.targets) > 1:
+            return ()
+        target = outer.targets[0].target
+        assignments = scope[target.value] if isinstance(target, cst.Name) else set()
+        return next(iter(assignments)).references if len(assignments) == 1 else ()
 
     def _is_base(self, node: cst.CSTNode | None) -> bool:
         """Tell whether a node, which a name is in, makes it the base of a class, as in ``class A(Name[int])``."""
@@ -222,9 +273,7 @@ class _Finder:
             if not isinstance(inner.value, cst.Name | cst.Attribute):
                 return []
             chain.insert(0, inner.value)
-        while isinstance(outer := self.parents.get(chain[-1]), cst.Attribute) and outer.value is chain[-1]:
-            chain.append(outer)
-        return chain
+        return [*chain, *self._attributes_of(chain[-1])]
 
     def _unbound(self) -> Iterator[Access]:
         for scope in self.scopes:

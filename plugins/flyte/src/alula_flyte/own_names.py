@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import typing
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -128,6 +129,44 @@ def lacks(row: Row, attribute: str, arguments: frozenset[str]) -> list[str]:
         return []
     refused = arguments - accepted - (IMAGE_ARGUMENTS if row.own == IMAGE else frozenset())
     return [f"{written} takes no argument {one}" for one in sorted(refused)]
+
+
+def lacks_in_result(own: str, methods: tuple[str, ...], attribute: str) -> str:
+    """Return what is taken from the result of a call and is not there, as a phrase; empty if it is, or may be.
+
+    Args:
+        own: The name of what is called, as rows have it.
+        methods: The methods that are called in turn on what that gives.
+        attribute: The attribute that is taken then.
+    """
+    module, _, name = own.partition(":")
+    made = _result_of(object_of(module, name))
+    for method in methods:
+        made = _result_of(getattr(made, method, None))
+    if made is None or not made.__module__.startswith("alula") or _may_have(made, attribute):
+        return ""
+    return f"Alula's {made.__name__} has no {attribute}"
+
+
+def _result_of(called: Any) -> type | None:
+    """Return the class of what a call gives, as its annotation tells; None if it is not known."""
+    if isinstance(called, type):
+        return called
+    try:
+        found = typing.get_type_hints(inspect.unwrap(called)).get("return")
+    except (NameError, TypeError, ValueError):
+        return None
+    return found if isinstance(found, type) and found not in {Any, type(None)} else None
+
+
+def _may_have(made: type, attribute: str) -> bool:
+    if hasattr(made, attribute) or hasattr(made, "__getattr__"):
+        return True
+    for one in map(vars, made.__mro__):
+        code = getattr(one.get("__init__"), "__code__", None)
+        if attribute in one.get("__annotations__", {}) or (code is not None and attribute in code.co_names):
+            return True
+    return False
 
 
 @cache

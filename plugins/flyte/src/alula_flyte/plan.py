@@ -13,7 +13,7 @@ from .bindings import Binding, Bindings, Dotted, Reference, Statement
 from .imports import Entry, entries_of
 from .lookup import Found
 from .needless import nodes_within, refused_arguments
-from .own_names import differs, home_of, lacks, name_in, root_of, shortest
+from .own_names import differs, home_of, lacks, lacks_in_result, name_in, root_of, shortest
 from .rows import Row
 
 
@@ -272,6 +272,10 @@ class Planner:
         attribute = "" if _is_constructor(reference) else reference.attribute
         wanting = lacks(row, attribute, reference.arguments)
         self.plan.left |= {Note(reference.line, f"{text}; {reference.found.name} does") for text in wanting}
+        for taken in reference.taken:
+            if text := lacks_in_result(row.own, taken.methods, taken.attribute):
+                self.plan.left.add(Note(taken.line, f"{text}; what {reference.found.name} gives does"))
+                wanting.append(text)
         return not wanting
 
     def _tell(self, found: Found, line: int) -> None:

@@ -46,11 +46,7 @@ _DATABRICKS: Table = {
         "jobs are submitted and watched by the engine, without a service in between", when_called=True
     ),
 }
-_ECHO: Table = {
-    "Echo": adapted(
-        "alula_flyte.flyte2.leaf_tasks:Echo", "the task returns its inputs in its process", own="alula:Echo"
-    )
-}
+_ECHO: Table = {"Echo": adapted("alula_flyte.flyte2.leaf_tasks:Echo", "the task returns its inputs in its process")}
 _ELASTIC = _config("Elastic", instead="Start torchrun in a task")
 _JSONL = "JSON is read and written by msgspec; levels of compression are not looked at"
 _NOTEBOOK: Table = {
