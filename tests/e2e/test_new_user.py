@@ -269,6 +269,84 @@ def test_a_program_for_flyte_runs_dbt(
     )
 
 
+PROFILES = """
+import flytekit
+import pandas as pd
+import whylogs
+from flytekit import task, workflow
+from flytekitplugins.whylogs.renderer import WhylogsConstraintsRenderer, WhylogsSummaryDriftRenderer
+from flytekitplugins.whylogs.schema import WhylogsDatasetProfileTransformer
+from whylogs.core import DatasetProfileView
+from whylogs.core.constraints import ConstraintsBuilder
+from whylogs.core.constraints.factories import greater_than_number
+
+
+@task
+def numbers(first: int) -> pd.DataFrame:
+    return pd.DataFrame({"n": range(first, first + 100)})
+
+
+@task
+def profile(df: pd.DataFrame) -> DatasetProfileView:
+    return whylogs.log(df).view()
+
+
+@task(enable_deck=True)
+def check(view: DatasetProfileView, new: pd.DataFrame, old: pd.DataFrame) -> list[bool]:
+    builder = ConstraintsBuilder(dataset_profile_view=view)
+    constraints = builder.add_constraint(greater_than_number(column_name="n", number=5)).build()
+    report = WhylogsConstraintsRenderer().to_html(constraints=constraints)
+    drift = WhylogsSummaryDriftRenderer().to_html(target_data=new, reference_data=old)
+    flytekit.Deck("drift", drift)
+    return [constraints.validate(), "srcdoc=" in report, "srcdoc=" in drift, "n" in view.get_columns()]
+
+
+@task
+def count(view: DatasetProfileView) -> int:
+    return len(view.get_columns())
+
+
+@task
+def wrong() -> DatasetProfileView:
+    return 3
+
+
+@workflow
+def wf(first: int) -> list[bool]:
+    df = numbers(first=first)
+    return check(view=profile(df=df), new=df, old=numbers(first=0))
+
+
+if __name__ == "__main__":
+    print(wf(first=1), wf(first=10))
+    try:
+        wrong()
+    except Exception as failure:
+        print(failure)
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="whylogs has no wheels for Python 3.13")
+def test_a_program_for_flyte_passes_profiles_of_whylogs(
+    wheels: dict[str, Path], environment: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pass profiles between tasks and draw reports of them, with the library that makes them."""
+    monkeypatch.setenv("ALULA_HOME", str(tmp_path / "home"))
+    alula = [str(wheels[name]) for name in ("alula-kernel", "alula", "alula-flyte")]
+    commands = environment(*alula, "whylogs[viz]>=1.6.4", "pandas", "pyarrow")
+    (tmp_path / "profiles.py").write_text(PROFILES)
+    printed = run_in(tmp_path, str(commands / "python"), "-m", "alula_flyte", "profiles.py", path=commands)
+    assert "[False, True, True, True] [True, True, True, True]" in printed
+    assert "expected File, found int 3" in printed
+    shown = run_in(
+        tmp_path, str(commands / "alula"), "run", "--flyte", "profiles.py", "wf", "--first", "10", path=commands
+    )
+    assert "o0: [True, True, True, True]" in shown
+    (tmp_path / "junk.bin").write_text("junk")
+    command = (str(commands / "alula"), "run", "--flyte", "profiles.py", "count", "--view", "junk.bin")
+    assert "is no profile of whylogs: Invalid magic header" in run_in(tmp_path, *command, path=commands, expect=2)
+
+
 BROKEN = {
     "alula_broken.py": "raise RuntimeError('a broken plugin')\n",
     "pyproject.toml": """

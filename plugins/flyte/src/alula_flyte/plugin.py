@@ -29,6 +29,7 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
     from .onnx_models import OnnxTransformer
     from .schemas_of_frames import SchemaTransformer
     from .unknown_types import UnknownTypeTransformer
+    from .whylogs_profiles import WhylogsDatasetProfileTransformer
 
     # Only a program that has imported it can have registered types of its own, before the application was made anew.
     engines = [sys.modules.get(f"alula_flyte.{generation}.type_engine") for generation in ("flyte1", "flyte2")]
@@ -38,6 +39,7 @@ def alula_type_transformers() -> Sequence[TypeTransformer]:
         lance_transformer(),
         modin_transformer(),
         OnnxTransformer(),
+        WhylogsDatasetProfileTransformer(),
         UnknownTypeTransformer(),
         *(one for engine in engines if engine is not None for one in engine.TypeEngine.registered()),
     ]

@@ -184,6 +184,15 @@ MODULES: dict[str, Table] = {
     ),
     "flytekitplugins.dbt.task": _dbt("DBTFreshness", "DBTRun", "DBTTest"),
     "flytekitplugins.pod": {"Pod": adapted("alula_flyte.pods:Pod", "its task runs on this machine, without the pod")},
+    "flytekitplugins.whylogs.renderer": {
+        name: adapted(f"alula_flyte.whylogs_profiles:{name}", "needs whylogs[viz]")
+        for name in ("WhylogsConstraintsRenderer", "WhylogsSummaryDriftRenderer")
+    },
+    "flytekitplugins.whylogs.schema": {
+        "WhylogsDatasetProfileTransformer": adapted(
+            "alula_flyte.whylogs_profiles:WhylogsDatasetProfileTransformer", "registered already; needs whylogs[viz]"
+        ),
+    },
     "flytekitplugins.deck": {},
     "flytekitplugins.deck.renderer": {
         name: adapted(f"alula_flyte.flyte1.renderers:{name}", "needs the library that draws it")
@@ -207,6 +216,10 @@ MODULES["flytekitplugins.papermill.task"] = MODULES["flytekitplugins.papermill"]
 MODULES["flytekitplugins.ray.task"] = MODULES["flytekitplugins.ray"]
 for _name in ("connector", "generic_task", "pyspark_transformers", "schema", "sd_transformers", "task"):
     MODULES[f"flytekitplugins.spark.{_name}"] = MODULES["flytekitplugins.spark"]
+MODULES["flytekitplugins.whylogs"] = {
+    **MODULES["flytekitplugins.whylogs.renderer"],
+    **MODULES["flytekitplugins.whylogs.schema"],
+}
 MODULES["flytekitplugins.deck.renderer"]["MarkdownRenderer"] = same("alula:MarkdownRenderer")
 MODULES["flytekitplugins.deck.renderer"]["SourceCodeRenderer"] = same("alula:SourceCodeRenderer")
 MODULES["flytekitplugins.deck.renderer"]["PythonDependencyRenderer"] = same("alula:PythonDependencyRenderer")
@@ -256,7 +269,6 @@ MISSING_MODULES: dict[str, Row] = {
                     "snowflake",
                     "vaex",
                     "wandb",
-                    "whylogs",
                 ),
             ),
         ),
