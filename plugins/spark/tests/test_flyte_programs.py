@@ -82,6 +82,44 @@ async def total(count: int) -> int:
     return await add_one(session.sparkContext.parallelize(range(count), 2).map(double).sum())
 """
 
+_SCHEMAS = """
+from typing import Annotated
+
+import flyte
+import pandera.typing.pyspark_sql as pt
+from flyteplugins.pandera import ValidationConfig
+from flyteplugins.spark import Spark
+from pandera.pyspark import DataFrameModel, Field
+
+env = flyte.TaskEnvironment("frames", plugin_config=Spark())
+
+
+class People(DataFrameModel):
+    number: int = Field(ge=0)
+    name: str = Field()
+
+
+@env.task
+async def keep(df: Annotated[pt.DataFrame[People], ValidationConfig(on_error="warn")]) -> pt.DataFrame[People]:
+    return df
+
+
+@env.task
+async def main() -> list[str]:
+    session = flyte.ctx().data["spark_session"]
+    people = await keep(session.createDataFrame([(1, "Ada")], "number int, name string"))
+    told = [str(people.count())]
+    try:
+        await keep(people.drop("name"))
+    except Exception as problem:
+        told.append(str(problem))
+    return told
+
+
+if __name__ == "__main__":
+    print(flyte.run(main).outputs()[0])
+"""
+
 
 def printed(folder: Path, program: str, *command: str) -> str:
     (folder / "program.py").write_text(program)
@@ -104,6 +142,12 @@ def test_flyte_1(tmp_path: Path) -> None:
 def test_flyte_2_as_a_module_that_executors_import(tmp_path: Path) -> None:
     command = ("alula", "run", "--flyte", "--output", "json", "program.py", "total", "--count", "4")
     assert list(json.loads(printed(tmp_path, _FLYTE_2, *command))["outputs"].values()) == [13]
+
+
+def test_frames_are_checked_against_their_schema(tmp_path: Path) -> None:
+    told = printed(tmp_path, _SCHEMAS, "alula_flyte", "program.py")
+    assert told.startswith("['1', \"output 'o0' of task frames.keep: the data frame does not fit the schema People: {")
+    assert "column 'name' not in dataframe" in told
 
 
 def work(x: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ _CLASSES = {
     "pandera.typing.pandas.DataFrame": ("pandas", "DataFrame"),
     "pandera.typing.polars.DataFrame": ("polars", "DataFrame"),
     "pandera.typing.polars.LazyFrame": ("polars", "LazyFrame"),
+    "pandera.typing.pyspark_sql.DataFrame": ("pyspark.sql", "DataFrame"),
 }
 """The class of the frames behind each class of pandera's."""
 
@@ -41,6 +43,8 @@ class SchemaConverter(Converter[Any]):
         origin = request.origin
         module, name = _CLASSES[f"{origin.__module__}.{origin.__qualname__}"]
         self._class = getattr(import_module(module), name)
+        if module == "pyspark.sql":
+            import_module("pandera.pyspark")  # what checks Spark's frames; the schema's own code does not import it
         rest = tuple(extra for extra in request.metadata if not isinstance(extra, ValidationConfig))
         # Subscribed, as `Annotated[type, *rest]` is no syntax of Python 3.10.
         native = Annotated.__class_getitem__((self._class, *rest)) if rest else self._class  # type: ignore[attr-defined]
@@ -87,15 +91,25 @@ class SchemaConverter(Converter[Any]):
             return frame  # what is no frame is refused by the converter of frames
         errors = import_module("pandera.errors")
         try:
-            return self._model.to_schema().validate(frame, lazy=True)
+            checked = self._model.to_schema().validate(frame, lazy=True)
         except (errors.SchemaErrors, errors.SchemaError) as problem:
-            if not self._warns:
-                raise ValueConversionError(
-                    f"the data frame does not fit the schema {self._model.__name__}: {problem}",
-                    hint="Mend the data or the schema, or let ValidationConfig(on_error='warn') stand beside the type.",
-                ) from problem
-            alula.logger.warning("the data frame does not fit the schema %s: %s", self._model.__name__, problem)
-            return frame
+            found: Any = problem
+        else:
+            found = getattr(getattr(checked, "pandera", None), "errors", None)  # those of Spark's frames are not raised
+            if not found:
+                return checked
+        text = f"the data frame does not fit the schema {self._model.__name__}: {_shown(found)}"
+        if not self._warns:
+            raise ValueConversionError(
+                text,
+                hint="Mend the data or the schema, or let ValidationConfig(on_error='warn') stand beside the type.",
+            ) from (found if isinstance(found, Exception) else None)
+        alula.logger.warning(text)
+        return frame
+
+
+def _shown(found: Any) -> str:
+    return str(found) if isinstance(found, Exception) else json.dumps(found, default=str)
 
 
 class SchemaTransformer(TypeTransformer):

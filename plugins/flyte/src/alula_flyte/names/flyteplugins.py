@@ -121,7 +121,7 @@ MODULES: dict[str, Table] = {
     "flyteplugins.pandera": {
         "ValidationConfig": adapted(
             "alula_flyte.schemas_of_frames:ValidationConfig",
-            "frames of pandas and polars are checked; without a report",
+            "frames of pandas, polars and Spark are checked; without a report",
         ),
     },
     "flyteplugins.papermill": _NOTEBOOK,
