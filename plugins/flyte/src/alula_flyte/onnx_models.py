@@ -12,6 +12,8 @@ from alula_kernel.contracts import ConversionContext, Converter, TypeRequest, Ty
 from alula_kernel.errors import ArgumentError
 from alula_kernel.literals import Literal
 
+from .stored_files import StoredAsFile
+
 
 @dataclass
 class ScikitLearn2ONNXConfig:
@@ -69,7 +71,7 @@ class ScikitLearn2ONNX:
     model: Any = None
 
 
-class _ModelConverter(Converter[Any]):
+class _ModelConverter(StoredAsFile):
     """Writes models as ONNX files.
 
     Args:
@@ -83,28 +85,16 @@ class _ModelConverter(Converter[Any]):
                 "ScikitLearn2ONNX needs a ScikitLearn2ONNXConfig beside it",
                 hint="Annotate it: Annotated[ScikitLearn2ONNX, ScikitLearn2ONNXConfig(...)].",
             )
+        super().__init__(request, alula.file_types.ONNXFile, "model.onnx")
         self._config = configs[0]
-        self._file: Converter[Any] = request.registry.converter(alula.file_types.ONNXFile)
-        self.python_type = request.python_type
-        self.literal_type = self._file.literal_type
 
-    def to_literal(self, value: Any, context: ConversionContext) -> Literal:
-        """Convert a model and store the file.
-
-        Raises:
-            ValueConversionError: It is none.
-            StorageError: It cannot be written.
-        """
-        if not isinstance(value, self.python_type):
-            raise self.refuse(value)
-        file = alula.File.new("model.onnx")
-        with open(file.path, "wb") as stream:
-            stream.write(self._config.convert(value.model))
-        return self._file.to_literal(file, context)
+    def encode(self, value: Any) -> bytes:
+        """Convert a model."""
+        return self._config.convert(value.model)
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
         """Return the file."""
-        return self._file.to_python(literal, context)
+        return self.file.to_python(literal, context)
 
 
 class OnnxTransformer(TypeTransformer):

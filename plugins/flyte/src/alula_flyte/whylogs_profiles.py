@@ -9,8 +9,10 @@ from alula_kernel.contracts import ConversionContext, Converter, TypeRequest, Ty
 from alula_kernel.errors import ValueConversionError
 from alula_kernel.literals import Literal
 
+from .stored_files import StoredAsFile
 
-class _ProfileConverter(Converter[Any]):
+
+class _ProfileConverter(StoredAsFile):
     """Writes a profile as a file in whylogs' own format.
 
     Args:
@@ -18,23 +20,11 @@ class _ProfileConverter(Converter[Any]):
     """
 
     def __init__(self, request: TypeRequest) -> None:
-        self._file: Converter[Any] = request.registry.converter(alula.File)
-        self.python_type = request.python_type
-        self.literal_type = self._file.literal_type
+        super().__init__(request, alula.File, "profile.bin")
 
-    def to_literal(self, value: Any, context: ConversionContext) -> Literal:
-        """Store a profile.
-
-        Raises:
-            ValueConversionError: It is none.
-            StorageError: It cannot be written.
-        """
-        if not isinstance(value, self.python_type):
-            raise self.refuse(value)
-        file = alula.File.new("profile.bin")
-        with open(file.path, "wb") as stream:
-            stream.write(value.serialize())
-        return self._file.to_literal(file, context)
+    def encode(self, value: Any) -> bytes:
+        """Return a profile in that format."""
+        return bytes(value.serialize())
 
     def to_python(self, literal: Literal, context: ConversionContext) -> Any:
         """Read a profile.
@@ -43,7 +33,7 @@ class _ProfileConverter(Converter[Any]):
             ValueConversionError: The file holds none.
             StorageError: It cannot be read.
         """
-        return self._read(self._file.to_python(literal, context))
+        return self._read(self.file.to_python(literal, context))
 
     def from_text(self, text: str, context: ConversionContext) -> Any:
         """Read a profile from the path or URI of its file.
@@ -51,7 +41,7 @@ class _ProfileConverter(Converter[Any]):
         Raises:
             ValueConversionError: There is none.
         """
-        return self._read(self._file.from_text(text, context))
+        return self._read(self.file.from_text(text, context))
 
     def _read(self, file: Any) -> Any:
         from whylogs.core.errors import DeserializationError  # type: ignore[import-not-found, unused-ignore]
