@@ -46,7 +46,6 @@ def test_the_files(project: Path) -> None:
             assert not re.search(r"\$\{?(name|package|short|kernel_version|next_kernel_version)\b", file.read_text())
 
 
-@pytest.mark.one_python
 def test_its_own_tests_pass(project: Path) -> None:
     printed = run(
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "."), cwd=project, path=project / "src"

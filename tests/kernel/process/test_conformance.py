@@ -41,6 +41,5 @@ class TestForking(TaskExecutorConformance):
         return msgspec.structs.replace(task, resources=ResourceSpec({"cpu": "100000"}))
 
 
-@pytest.mark.one_python
 class TestSpawning(TestForking):
     spawn = True

@@ -133,7 +133,6 @@ def test_a_new_plugin_is_begun_where_it_is_wanted(alula: Run, folder: Path) -> N
     assert alula("plugins", "new", "not/a name").code == 2
 
 
-@pytest.mark.one_python
 @pytest.mark.parametrize("template", ["workflow", "plain"])
 def test_a_new_project_runs_and_its_tests_pass(alula: Run, program: Run, folder: Path, template: str) -> None:
     answer = alula("init", "My-Words", "--template", template)

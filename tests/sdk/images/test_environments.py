@@ -23,8 +23,6 @@ from alula_kernel.errors import MissingDependencyError, UsageError
 from alula_kernel.images import BuildRequest, ImageBuilder, encode_image
 from alula_kernel.specs import EntityId, Interface, TaskSpec
 
-pytestmark = pytest.mark.one_python
-
 Described = Image | ImageSpec
 Build = Callable[[Described], str]
 

@@ -160,6 +160,7 @@ def _result_of(called: Any) -> type | None:
 
 
 def _may_have(made: type, attribute: str) -> bool:
+    """Tell whether objects of a class may have an attribute: one of the class, an annotated one, or one of `__init__`."""
     if hasattr(made, attribute) or hasattr(made, "__getattr__"):
         return True
     for one in map(vars, made.__mro__):

@@ -90,26 +90,23 @@ class SchemaConverter(Converter[Any]):
         if self._model is None or not isinstance(frame, self._class):
             return frame  # what is no frame is refused by the converter of frames
         errors = import_module("pandera.errors")
+        cause: Exception | None = None
         try:
             checked = self._model.to_schema().validate(frame, lazy=True)
         except (errors.SchemaErrors, errors.SchemaError) as problem:
-            found: Any = problem
+            cause, told = problem, str(problem)
         else:
             found = getattr(getattr(checked, "pandera", None), "errors", None)  # those of Spark's frames are not raised
             if not found:
                 return checked
-        text = f"the data frame does not fit the schema {self._model.__name__}: {_shown(found)}"
-        if not self._warns:
-            raise ValueConversionError(
-                text,
-                hint="Mend the data or the schema, or let ValidationConfig(on_error='warn') stand beside the type.",
-            ) from (found if isinstance(found, Exception) else None)
-        alula.logger.warning(text)
-        return frame
-
-
-def _shown(found: Any) -> str:
-    return str(found) if isinstance(found, Exception) else json.dumps(found, default=str)
+            told = json.dumps(found, default=str)
+        text = f"the data frame does not fit the schema {self._model.__name__}: {told}"
+        if self._warns:
+            alula.logger.warning(text)
+            return frame
+        raise ValueConversionError(
+            text, hint="Mend the data or the schema, or let ValidationConfig(on_error='warn') stand beside the type."
+        ) from cause
 
 
 class SchemaTransformer(TypeTransformer):

@@ -51,7 +51,10 @@ class _ProfileConverter(StoredAsFile):
         try:
             return self.python_type.deserialize(data)
         except DeserializationError as problem:
-            raise ValueConversionError(f"the file {file} is no profile of whylogs: {problem}") from None
+            raise ValueConversionError(
+                f"the file {file} is no profile of whylogs: {problem}",
+                hint="Give a file that the method write of a DatasetProfileView has made.",
+            ) from None
 
     def to_html(self, value: Any) -> str:
         """Draw the summary of a profile."""
